@@ -1,0 +1,60 @@
+# Front door. `make help` says what there is; the work is done by CMake (CMakePresets.json).
+.DEFAULT_GOAL := help
+PREFIX ?= /usr/local
+DESTDIR ?=
+BUILD := build
+PROGRAM := $(BUILD)/asyncleak-top
+export DEBIAN_FRONTEND := noninteractive
+
+.PHONY: help setup build run test unit check asan fuzz bench install uninstall clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: ## install the Debian packages that are missing (root)
+	@tools/install-packages build
+
+$(BUILD)/build.ninja: CMakeLists.txt CMakePresets.json
+	@tools/install-packages build
+	@cmake --preset release
+
+build: $(BUILD)/build.ninja ## build/asyncleak-top
+	@cmake --build $(BUILD)
+
+run: build ## a leaking demo service and the live view on the whole machine (root)
+	@tools/run-demo $(PROGRAM)
+
+test: $(BUILD)/build.ninja ## every test; the root rungs attach real uprobes to real interpreters (root)
+	@tools/install-packages build test
+	@cmake --build $(BUILD)
+	@ctest --test-dir $(BUILD) --output-on-failure
+
+unit: build ## the tests that need neither root nor other interpreters
+	@ctest --test-dir $(BUILD) --output-on-failure -L unit
+
+check: build ## formatting, lint, documents against --help
+	@tools/install-packages build check
+	@tools/check $(PROGRAM)
+
+asan: ## unit tests with the address and undefined-behaviour sanitizers
+	@tools/install-packages build
+	@cmake --preset asan && cmake --build --preset asan
+	@ctest --preset asan -L unit
+
+fuzz: ## SECONDS (default 600) of the ELF fuzzer under the sanitizers
+	@tools/install-packages build check
+	@cmake --preset fuzz && cmake --build --preset fuzz --target elf_fuzz
+	@tests/fuzz/run.sh $(BUILD)/fuzz $${SECONDS:-600}
+
+bench: build ## every figure of docs/overhead.md, measured here (root, about 30 minutes)
+	@tools/install-packages build test
+	@bench/run-all
+
+install: build ## into $(DESTDIR)$(PREFIX): program, man page, completions
+	@DESTDIR="$(DESTDIR)" cmake --install $(BUILD) --prefix "$(PREFIX)"
+
+uninstall: ## what install put there
+	@while read -r file; do rm -f "$(DESTDIR)$$file"; done < $(BUILD)/install_manifest.txt
+
+clean: ## remove build/
+	@rm -rf $(BUILD)

@@ -1,0 +1,131 @@
+"""What the measurements share: workloads pinned to one CPU, watchers to another, medians, markdown.
+
+Used by overhead.py, openloop.py and scale.py. Interpreters and the tool are those of tests/e2e.
+"""
+
+import contextlib
+import json
+import os
+import re
+import statistics
+import subprocess
+import sys
+
+BENCH = os.path.dirname(os.path.abspath(__file__))
+PROJECT = os.path.dirname(BENCH)
+sys.path.insert(0, os.path.join(PROJECT, "tests", "e2e"))
+
+import interpreters  # noqa: E402
+from processes import Deadline, Tool, watches  # noqa: E402
+
+FLOOR = os.environ.get("ASYNCLEAK_FLOOR", os.path.join(PROJECT, "build", "bench-floor"))
+TARGET_CPU, TOOL_CPU = "1", "0"
+
+# doctor's line for a probe: "task init  FILE+0x85f4 (entry 0x85f0, ...)"; the same for "task dealloc".
+PLACE = re.compile(r"task (init|dealloc)\s+(\S+)\+0x([0-9a-f]+)\s+\(entry 0x([0-9a-f]+)")
+
+
+def interpreter(name):
+    found = [each for each in interpreters.all_interpreters() if each.name == name]
+    if not found:
+        sys.exit("no interpreter %s: see tests/e2e/run_e2e.py --list, tests/e2e/fleet.sh" % name)
+    return found[0]
+
+
+class Workload:
+    """A workload of this folder in a process of its own, pinned, standing still until result()."""
+
+    def __init__(self, python, folder, *arguments, options=(), environment=None):
+        self.process = subprocess.Popen(
+            ["taskset", "-c", TARGET_CPU, *python.argv(*options, "%s/%s" % (folder, arguments[0]), *arguments[1:])],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,  # asyncio's debug mode is talkative
+            env=dict(os.environ, PYTHONDONTWRITEBYTECODE="1", **(environment or {})),
+            text=True,
+        )
+        self.pid = int(self.process.stdout.readline().split()[1])
+
+    def result(self):
+        self.process.stdin.write("go\n")
+        self.process.stdin.flush()
+        return json.loads(self.process.stdout.readline())
+
+    def close(self):
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()
+        self.process.stdin.close()
+        self.process.stdout.close()
+
+
+def on_tool_cpu():
+    os.sched_setaffinity(0, {int(TOOL_CPU)})
+
+
+@contextlib.contextmanager
+def nothing(pid):
+    yield
+
+
+def asyncleak(*options):
+    """A watcher: our program on one process, attached before the workload goes on."""
+
+    @contextlib.contextmanager
+    def watch(pid):
+        with Tool("--json", "-d", "1", "-p", str(pid), *options, before=on_tool_cpu) as tool:
+            tool.frame_where(watches(pid), "process %d attached" % pid, Deadline(10))
+            yield
+
+    return watch
+
+
+def floor(places):
+    """A watcher: two programs that do one map update each, at (file, offset) of creation and destruction."""
+
+    @contextlib.contextmanager
+    def watch(pid):
+        words = [word for file, offset in places for word in (file, "%x" % offset)]
+        with subprocess.Popen(
+            [FLOOR, str(pid), *words],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            preexec_fn=on_tool_cpu,
+        ) as process:
+            if process.stdout.readline() != "ready\n":
+                sys.exit("bench-floor could not attach")
+            yield
+            seen = process.communicate()[0].split()
+            if "0" in seen:
+                sys.exit("bench-floor saw no task at %s: wrong places" % (places,))
+
+    return watch
+
+
+def places(python, pid):
+    """Where our program probes this process, and the functions' entries: {"probe": [...], "entry": [...]}.
+
+    Each is [(file, offset) of task init, the same of task dealloc].
+    """
+    tool = os.environ.get("ASYNCLEAK_TOP", os.path.join(PROJECT, "build", "asyncleak-top"))
+    text = subprocess.run([tool, "doctor", str(pid)], capture_output=True, text=True).stdout
+    found = {}
+    for which, file, offset, entry in PLACE.findall(text):
+        host_file = file if not python.root or file.startswith(python.root) else python.root + file
+        found[which] = ((host_file, int(offset, 16)), (host_file, int(entry, 16)))
+    if set(found) != {"init", "dealloc"}:
+        sys.exit("doctor names no probe places for %s:\n%s" % (python.name, text))
+    return {key: [found[which][index] for which in ("init", "dealloc")] for index, key in ((0, "probe"), (1, "entry"))}
+
+
+def spread(values, form="%.2f"):
+    """median [min-max]"""
+    if not values:
+        return "-"
+    return ("%s [%s-%s]" % (form, form, form)) % (statistics.median(values), min(values), max(values))
+
+
+def table(head, rows):
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(str(cell) for cell in line) + " |" for line in lines)

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: GPL-2.0 OR Apache-2.0 */
+/* Entry points, in the order a task and its process live. Each only rings a bell. */
+#include "kernel.bpf.h"
+#include "task.bpf.h"
+
+char LICENSE[] SEC("license") = "GPL";
+
+static __always_inline const struct al_binary *trapped_binary(void *ctx)
+{
+	__u32 cookie = bpf_get_attach_cookie(ctx);
+	const struct al_binary *binary = bpf_map_lookup_elem(&binaries, &cookie);
+
+	if (!binary)
+		count(AL_DROP_BINARY);
+	return binary;
+}
+
+/* One hit in 256 is timed, so that the price on the screen is measured, not assumed. */
+static __always_inline __u64 hit(enum al_counter which)
+{
+	return (count(which) & 0xff) == 0xff ? bpf_ktime_get_ns() : 0;
+}
+
+static __always_inline void hit_done(__u64 started)
+{
+	if (started) {
+		count(AL_TIMED_HITS);
+		count_many(AL_TIMED_NS, bpf_ktime_get_ns() - started);
+	}
+}
+
+/* Task.__init__(self, coro, ...): tp_init of _asyncio.Task. */
+SEC("uprobe")
+int task_init(void *ctx)
+{
+	const struct al_binary *binary = trapped_binary(ctx);
+	__u64 started = hit(AL_HITS_INIT);
+
+	if (binary)
+		task_created(ctx, binary);
+	hit_done(started);
+	return 0;
+}
+
+/* tp_dealloc of _asyncio.Task. */
+SEC("uprobe")
+int task_dealloc(void *ctx)
+{
+	const struct al_binary *binary = trapped_binary(ctx);
+	__u64 started = hit(AL_HITS_DEALLOC);
+
+	if (binary)
+		task_destroyed(ctx, binary);
+	hit_done(started);
+	return 0;
+}
+
+/* Attached to ourselves at start: what a trap costs on this machine. */
+SEC("uprobe")
+int calibrate(void *ctx)
+{
+	return 0;
+}
+
+SEC("raw_tp/sched_process_fork")
+int process_fork(struct bpf_raw_tracepoint_args *ctx)
+{
+	process_forked((void *)ctx->args[0], (void *)ctx->args[1]);
+	return 0;
+}
+
+SEC("raw_tp/sched_process_exec")
+int process_exec(struct bpf_raw_tracepoint_args *ctx)
+{
+	process_executed((void *)ctx->args[0]);
+	return 0;
+}
+
+SEC("raw_tp/sched_process_exit")
+int process_exit(struct bpf_raw_tracepoint_args *ctx)
+{
+	process_exited((void *)ctx->args[0]);
+	return 0;
+}
+
+/* Run by user space for a process that ended: its records, in one pass inside the kernel. */
+SEC("syscall")
+int purge_process(struct al_purge *purge)
+{
+	struct al_purge work = { .process = purge->process };
+
+	bpf_for_each_map_elem(&recent_tasks, forget_task, &work, 0);
+	bpf_for_each_map_elem(&tasks, forget_task, &work, 0);
+	purge->removed = work.removed;
+	return 0;
+}

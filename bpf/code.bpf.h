@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: GPL-2.0 OR Apache-2.0 */
+/*
+ * Names of code objects and creation stacks, copied into maps at first sight so that a row
+ * survives its process.
+ */
+#ifndef ASYNCLEAK_CODE_BPF_H
+#define ASYNCLEAK_CODE_BPF_H
+
+#include "python.bpf.h"
+
+/* Templates for values too large for the BPF stack. */
+static const struct al_code empty_code;
+static const struct al_origin empty_origin;
+
+static __noinline int remember_code(const struct al_layout *layout, const struct al_code_key *key)
+{
+	struct al_code *code = bpf_map_lookup_elem(&codes, key);
+	__u64 object = key->code, table, length;
+
+	if (code)
+		return 0;
+	if (bpf_map_update_elem(&codes, key, &empty_code, BPF_NOEXIST) ||
+	    !(code = bpf_map_lookup_elem(&codes, key))) {
+		count(AL_DROP_CODES_FULL);
+		return 0;
+	}
+	if (!copy_name(&code->name, layout,
+		       user_u64(object + (layout->code_qualname != AL_ABSENT ? layout->code_qualname :
+									       layout->code_name))))
+		count(AL_DROP_NAME_UNREADABLE);
+	if (!copy_file(&code->file, layout, user_u64(object + layout->code_filename)))
+		count(AL_DROP_NAME_UNREADABLE);
+	code->first_line = user_u32(object + layout->code_firstlineno);
+	table = user_u64(object + layout->code_linetable);
+	length = user_u64(table + layout->bytes_size);
+	code->linetable_length = length > 0xffff ? 0xffff : length;
+	if (length <= AL_LINETABLE_BYTES &&
+	    bpf_probe_read_user(code->linetable, length, (void *)(table + layout->bytes_data)))
+		code->linetable_length = 0;
+	code->ready = 1;
+	return 0;
+}
+
+/* A walk over the Python frames of the current thread, innermost first. */
+struct stack_walk {
+	const struct al_layout *layout;
+	const struct al_process *process;
+	struct al_origin *origin; /* where to keep the frames; 0 while hashing */
+	__u64 frame;
+	__u64 hash;
+	__u32 depth;
+};
+
+/* The next Python frame; false: skip this one. The walk ends when there is none or enough. */
+static __always_inline bool next_frame(struct stack_walk *walk, struct frame_view *view)
+{
+	if (!view_frame(view, walk->layout, walk->frame)) {
+		count(AL_DROP_STACK_UNREADABLE);
+		walk->frame = 0;
+		return false;
+	}
+	walk->frame = view->back;
+	return view->python;
+}
+
+static long hash_frame(__u32 index, struct stack_walk *walk)
+{
+	struct frame_view view;
+
+	if (!walk->frame || walk->depth >= al_stack_depth)
+		return 1;
+	if (!next_frame(walk, &view))
+		return 0;
+	/* A per-thread copy of the bytecode has no address in common with the others. */
+	walk->hash = mix(walk->hash, view.code);
+	if (!(walk->layout->flags & AL_CODE_COPIES))
+		walk->hash = mix(walk->hash, view.instr);
+	walk->depth++;
+	return 0;
+}
+
+static long keep_frame(__u32 index, struct stack_walk *walk)
+{
+	struct al_code_key key = {};
+	struct frame_view view;
+	__u32 depth = walk->depth;
+
+	if (!walk->frame || depth >= al_stack_depth || depth >= AL_MAX_FRAMES)
+		return 1;
+	if (!next_frame(walk, &view))
+		return 0;
+	key.code = view.code;
+	key.print = code_print(walk->layout, walk->process->bias, view.code);
+	key.process = walk->process->id;
+	if (key.print)
+		remember_code(walk->layout, &key);
+	else
+		count(AL_DROP_CODE_UNREADABLE);
+	walk->origin->frames[depth].code = key.code;
+	walk->origin->frames[depth].print = key.print;
+	walk->origin->frames[depth].offset = instruction_offset(walk->layout, &view);
+	walk->depth = depth + 1;
+	return 0;
+}
+
+/* Entry frames of the C stack lie between the Python frames: at most one each. */
+#define AL_WALK_STEPS (2 * AL_MAX_FRAMES)
+
+/* Hash of the creation stack; 0: no frame. */
+static __always_inline __u64 hash_stack(const struct al_layout *layout, const struct al_process *process, __u64 frame)
+{
+	struct stack_walk walk = { .layout = layout, .process = process, .frame = frame };
+
+	bpf_loop(AL_WALK_STEPS, hash_frame, &walk, 0);
+	return walk.depth ? walk.hash | 1 : 0;
+}
+
+/* The same walk again, into the map: done once per site. */
+static __noinline int keep_stack(const struct al_layout *layout, const struct al_process *process, __u64 frame,
+				 struct al_origin *origin)
+{
+	struct stack_walk walk = { .layout = layout, .process = process, .origin = origin, .frame = frame };
+
+	bpf_loop(AL_WALK_STEPS, keep_frame, &walk, 0);
+	origin->depth = walk.depth;
+	if (walk.frame)
+		origin->flags |= AL_ORIGIN_MORE;
+	if (layout->flags & AL_CODE_COPIES)
+		origin->flags |= AL_ORIGIN_NO_OFFSETS;
+	return 0;
+}
+
+#endif

@@ -1,0 +1,276 @@
+/* SPDX-License-Identifier: GPL-2.0 OR Apache-2.0 */
+/*
+ * Reading Python objects of the current process, by the layout's offsets. The only file
+ * that reads user memory. Failures are values; the caller counts them.
+ */
+#ifndef ASYNCLEAK_PYTHON_BPF_H
+#define ASYNCLEAK_PYTHON_BPF_H
+
+#include "maps.bpf.h"
+
+static __always_inline __u64 user_u64(__u64 address)
+{
+	__u64 value = 0;
+
+	bpf_probe_read_user(&value, sizeof(value), (void *)address);
+	return value;
+}
+
+static __always_inline __u32 user_u32(__u64 address)
+{
+	__u32 value = 0;
+
+	bpf_probe_read_user(&value, sizeof(value), (void *)address);
+	return value;
+}
+
+static __always_inline __u8 user_u8(__u64 address)
+{
+	__u8 value = 0;
+
+	bpf_probe_read_user(&value, sizeof(value), (void *)address);
+	return value;
+}
+
+/*
+ * The first bytes of an object in one read: a read costs some 60 ns whatever its length, which
+ * is most of what a probe costs beyond the trap.
+ */
+#define AL_WINDOW_WORDS 24
+#define AL_WINDOW_BYTES (8 * AL_WINDOW_WORDS)
+struct window {
+	__u64 words[AL_WINDOW_WORDS];
+	__u64 guard; /* the verifier takes offset & ~7 below 192 for up to 191 */
+};
+
+/* BYTES at most AL_WINDOW_BYTES. What lies beyond reads as 0. */
+static __always_inline bool open_window(struct window *window, __u64 object, __u32 bytes)
+{
+	return !bpf_probe_read_user(window->words, bytes, (void *)object);
+}
+
+static __always_inline __u64 window_u64(const struct window *window, __u32 offset)
+{
+	__u32 word = offset >> 3;
+
+	return word < AL_WINDOW_WORDS ? window->words[word] : 0;
+}
+
+static __always_inline __u32 window_u32(const struct window *window, __u32 offset)
+{
+	return window_u64(window, offset) >> ((offset & 4) * 8);
+}
+
+static __always_inline __u64 mix(__u64 hash, __u64 value)
+{
+	hash = (hash ^ value) * 0x9e3779b97f4a7c15ull;
+	return hash ^ (hash >> 29);
+}
+
+/* A str's bytes as they lie. KEEP_TAIL: of a long path the end says more than the start. */
+static __always_inline __u16 copy_text(__u8 *text, __u64 capacity, __u8 *kind, __u8 *truncated,
+				       const struct al_layout *layout, __u64 str, bool keep_tail)
+{
+	__u64 characters, data, whole, length;
+	__u32 state, width;
+
+	*kind = 0;
+	characters = user_u64(str + layout->str_length);
+	state = user_u32(str + layout->str_state) >> layout->str_kind_shift;
+	width = state & 7;
+	/* Bits after kind: compact, ascii (Include/cpython/unicodeobject.h, 3.8 to 3.15). */
+	if (!str || !(state & 8) || (width != 1 && width != 2 && width != 4) || characters > 1 << 20)
+		return 0;
+	data = str + ((state & 16) ? layout->str_ascii_data : layout->str_compact_data);
+	whole = characters * width;
+	length = whole;
+	*truncated = 0;
+	if (whole > capacity) {
+		length = capacity;
+		*truncated = 1;
+		if (keep_tail)
+			data += whole - capacity;
+	}
+	if (length > capacity || bpf_probe_read_user(text, length, (void *)data))
+		return 0;
+	*kind = width;
+	return length;
+}
+
+static __noinline int copy_name(struct al_name *name, const struct al_layout *layout, __u64 str)
+{
+	name->length = copy_text(name->text, AL_NAME_BYTES, &name->kind, &name->truncated, layout, str, false);
+	return name->kind != 0;
+}
+
+static __noinline int copy_file(struct al_file *file, const struct al_layout *layout, __u64 str)
+{
+	file->length = copy_text(file->text, AL_FILE_BYTES, &file->kind, &file->truncated, layout, str, true);
+	return file->kind != 0;
+}
+
+/* A type's name, which is a C string. */
+static __always_inline int copy_type_name(struct al_name *name, const struct al_layout *layout, __u64 type)
+{
+	long length = bpf_probe_read_user_str(name->text, AL_NAME_BYTES, (void *)user_u64(type + layout->type_name));
+
+	if (length <= 0)
+		return 0;
+	name->length = length - 1;
+	name->kind = 8;
+	return 1;
+}
+
+/*
+ * Tells a code object from another one that later lies at the same address; changes no
+ * more than the object does. 0: not a code object. Its names and first line lie within the
+ * first 144 bytes from 3.8 to 3.15, free-threaded builds included.
+ */
+#define AL_CODE_HEAD_BYTES 144
+static __noinline __u64 code_print(const struct al_layout *layout, __u64 bias, __u64 code)
+{
+	struct window head = {};
+
+	if (!open_window(&head, code, AL_CODE_HEAD_BYTES) ||
+	    window_u64(&head, layout->ob_type) != layout->code_type + bias)
+		return 0;
+	return mix(mix(window_u64(&head, layout->code_filename), window_u64(&head, layout->code_name)),
+		   window_u32(&head, layout->code_firstlineno)) |
+	       1;
+}
+
+static __always_inline bool thread_runs_here(const struct window *tstate, const struct al_layout *layout,
+					     __u64 pthread)
+{
+	if (window_u64(tstate, layout->thread_id) != pthread)
+		return false;
+	/* A thread has one tstate per subinterpreter it has entered; one of them is active. */
+	return layout->thread_status == AL_ABSENT ||
+	       (window_u32(tstate, layout->thread_status) & layout->thread_active_mask);
+}
+
+struct thread_search {
+	const struct al_layout *layout;
+	__u64 pthread;
+	__u64 interpreter;
+	__u64 tstate;
+	bool found;
+};
+
+static long search_thread(__u32 index, struct thread_search *search)
+{
+	const struct al_layout *layout = search->layout;
+	struct window tstate = {};
+
+	if (!search->tstate) {
+		if (!search->interpreter)
+			return 1;
+		search->tstate = user_u64(search->interpreter + layout->interp_threads);
+		search->interpreter = user_u64(search->interpreter + layout->interp_next);
+		return 0;
+	}
+	if (!open_window(&tstate, search->tstate, AL_WINDOW_BYTES))
+		return 1;
+	if (thread_runs_here(&tstate, layout, search->pthread)) {
+		search->found = true;
+		return 1;
+	}
+	search->tstate = window_u64(&tstate, layout->thread_next);
+	return 0;
+}
+
+#define AL_THREAD_SEARCH_STEPS 4096
+
+/* PyThreadState of the current thread, found in the runtime's lists and remembered; 0: none. */
+static __noinline __u64 find_tstate(const struct al_layout *layout, __u64 runtime, __u32 process, __u64 pthread)
+{
+	struct thread_search search = { .layout = layout, .pthread = pthread };
+	__u64 thread = bpf_get_current_pid_tgid();
+	struct al_thread found = { .process = process };
+
+	search.interpreter = user_u64(runtime + layout->runtime_interpreters);
+	bpf_loop(AL_THREAD_SEARCH_STEPS, search_thread, &search, 0);
+	if (!search.found)
+		return 0;
+	found.tstate = search.tstate;
+	bpf_map_update_elem(&threads, &thread, &found, BPF_ANY);
+	return search.tstate;
+}
+
+/* What the tstate says is the innermost frame: one, or two reads where it goes by a _PyCFrame. */
+static __always_inline __u64 frame_of(const struct window *tstate, const struct al_layout *layout)
+{
+	__u64 frame = window_u64(tstate, layout->thread_frame);
+
+	return layout->flags & AL_FRAME_INDIRECT ? user_u64(frame + layout->cframe_current) : frame;
+}
+
+/* The innermost frame of the current thread; 0: not found. */
+static __noinline __u64 innermost_frame(const struct al_layout *layout, const struct al_process *process)
+{
+	__u64 runtime = layout->runtime + process->bias, address, pthread;
+	__u64 thread = bpf_get_current_pid_tgid();
+	struct window tstate = {};
+	struct al_thread *known;
+
+	if (layout->flags & AL_TSTATE_GLOBAL) {
+		address = user_u64(runtime + layout->runtime_tstate_current);
+		return open_window(&tstate, address, AL_WINDOW_BYTES) ? frame_of(&tstate, layout) : 0;
+	}
+	pthread = current_pthread();
+	known = bpf_map_lookup_elem(&threads, &thread);
+	if (known && known->process == process->id && open_window(&tstate, known->tstate, AL_WINDOW_BYTES) &&
+	    thread_runs_here(&tstate, layout, pthread))
+		return frame_of(&tstate, layout);
+	address = find_tstate(layout, runtime, process->id, pthread);
+	return address && open_window(&tstate, address, AL_WINDOW_BYTES) ? frame_of(&tstate, layout) : 0;
+}
+
+/* One frame, in one read. */
+struct frame_view {
+	__u64 code;
+	__u64 instr; /* pointer or index, as the interpreter keeps it: for hashing */
+	__u64 back;
+	bool python; /* false: an entry frame of the C stack, skip it */
+};
+
+static __always_inline __u64 frame_word(const __u64 *words, const struct al_layout *layout, __u16 offset)
+{
+	return words[((offset - layout->frame_first) >> 3) & (AL_FRAME_WORDS - 1)];
+}
+
+static __always_inline bool view_frame(struct frame_view *view, const struct al_layout *layout, __u64 frame)
+{
+	__u64 words[AL_FRAME_WORDS] = {};
+	__u32 span = layout->frame_span;
+
+	if (span > sizeof(words))
+		return false;
+	if (bpf_probe_read_user(words, span, (void *)(frame + layout->frame_first)))
+		return false;
+	view->back = frame_word(words, layout, layout->frame_back);
+	view->code = frame_word(words, layout, layout->frame_code);
+	view->instr = frame_word(words, layout, layout->frame_instr);
+	view->python = true;
+	if (layout->flags & AL_CODE_TAGGED)
+		view->code &= ~3ull;
+	if (layout->flags & AL_INSTR_IS_INDEX) /* int f_lasti: half a word */
+		view->instr = (view->instr >> ((layout->frame_instr & 4) * 8)) & 0xffffffff;
+	if (layout->frame_owner != AL_ABSENT) {
+		__u8 owner = frame_word(words, layout, layout->frame_owner) >> ((layout->frame_owner & 7) * 8);
+
+		/* Owners from this value on run no Python code of their own. */
+		view->python = owner < layout->frame_owner_c;
+	}
+	return true;
+}
+
+/* Byte offset of the instruction in its bytecode. */
+static __always_inline __u32 instruction_offset(const struct al_layout *layout, const struct frame_view *view)
+{
+	if (layout->flags & AL_INSTR_IS_INDEX)
+		return layout->flags & AL_INSTR_IN_UNITS ? view->instr * 2 : view->instr;
+	return view->instr - (view->code + layout->code_start);
+}
+
+#endif

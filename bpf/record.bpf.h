@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: GPL-2.0 OR Apache-2.0 */
+/* The records of outstanding tasks, in two tiers (maps.bpf.h). */
+#ifndef ASYNCLEAK_RECORD_BPF_H
+#define ASYNCLEAK_RECORD_BPF_H
+
+#include "maps.bpf.h"
+
+#define AL_EEXIST 17
+
+/* Records in the second tier: while there are none it is not asked. */
+__u64 al_spilled_tasks = 0;
+
+/* 0, -AL_EEXIST, or no room. */
+static __always_inline long record_task(const struct al_task_key *key, const struct al_task *task)
+{
+	long error;
+
+	if (al_spilled_tasks && bpf_map_lookup_elem(&tasks, key))
+		return -AL_EEXIST;
+	error = bpf_map_update_elem(&recent_tasks, key, task, BPF_NOEXIST);
+	if (!error || error == -AL_EEXIST)
+		return error;
+	__sync_fetch_and_add(&al_spilled_tasks, 1); /* before the record can be looked for */
+	error = bpf_map_update_elem(&tasks, key, task, BPF_NOEXIST);
+	if (error)
+		__sync_fetch_and_add(&al_spilled_tasks, -1);
+	return error;
+}
+
+/* Takes the record out; false: there was none, or another thread was faster. */
+static __always_inline bool forget_record(const struct al_task_key *key, struct al_task *task)
+{
+	struct al_task *known = bpf_map_lookup_elem(&recent_tasks, key);
+
+	if (known) {
+		*task = *known;
+		return !bpf_map_delete_elem(&recent_tasks, key);
+	}
+	if (!al_spilled_tasks)
+		return false;
+	known = bpf_map_lookup_elem(&tasks, key);
+	if (!known)
+		return false;
+	*task = *known;
+	if (bpf_map_delete_elem(&tasks, key))
+		return false;
+	__sync_fetch_and_add(&al_spilled_tasks, -1);
+	return true;
+}
+
+#endif

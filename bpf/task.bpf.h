@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: GPL-2.0 OR Apache-2.0 */
+/* A task's life: created and destroyed, counted at its site. */
+#ifndef ASYNCLEAK_TASK_BPF_H
+#define ASYNCLEAK_TASK_BPF_H
+
+#include "site.bpf.h"
+#include "process.bpf.h"
+
+/* What a task is about to run, read from its coroutine. */
+struct coroutine_view {
+	__u64 object;
+	__u64 qualname; /* str; 0: not a coroutine or a generator */
+	__u64 code; /* code object; the awaitable's type where qualname is 0 */
+	__u64 print;
+};
+
+/* Task(coro=...) by keyword: the value in KWDS that is a coroutine. Modules/_asynciomodule.c, Task.__init__. */
+static __noinline __u64 coroutine_in_dict(const struct al_layout *layout, __u64 coro_type, __u64 kwds)
+{
+	__u64 keys = user_u64(kwds + layout->dict_keys);
+	__u32 index_bytes = 8, stride = 24, value_at = 16; /* dk_size 8, the smallest there is (<= 3.10) */
+	__u64 entries;
+
+	if (!kwds || !keys)
+		return 0;
+	if (layout->keys_log2_index_bytes != AL_ABSENT)
+		index_bytes = 1u << (user_u8(keys + layout->keys_log2_index_bytes) & 15);
+	if (layout->keys_kind != AL_ABSENT && user_u8(keys + layout->keys_kind)) {
+		stride = 16;
+		value_at = 8;
+	}
+	entries = keys + layout->keys_indices + index_bytes;
+	for (int i = 0; i < 5; i++) { /* coro, loop, name, context, eager_start */
+		__u64 value = user_u64(entries + i * stride + value_at);
+
+		if (value && user_u64(value + layout->ob_type) == coro_type)
+			return value;
+	}
+	return 0;
+}
+
+/* PyCoroObject up to its code, 3.8 to 3.15, free-threaded builds included. */
+#define AL_CORO_HEAD_BYTES 96
+
+/* The task's first argument; args is a tuple, kwds a dict or 0. */
+static __always_inline __u64 coroutine_argument(const struct al_layout *layout, __u64 bias, const void *regs,
+						const struct al_registers *registers)
+{
+	__u64 args = trapped_register(regs, registers->args);
+	__u32 bytes = layout->tuple_items + sizeof(__u64) - layout->tuple_size;
+	struct window tuple = {}; /* from ob_size to the first item */
+
+	if (bytes > 32 || !open_window(&tuple, args + layout->tuple_size, bytes))
+		return 0;
+	if (tuple.words[0])
+		return window_u64(&tuple, layout->tuple_items - layout->tuple_size);
+	return coroutine_in_dict(layout, layout->coro_type + bias, trapped_register(regs, registers->kwds));
+}
+
+static __noinline int view_coroutine(struct coroutine_view *view, const struct al_layout *layout, __u64 bias)
+{
+	struct window head = {};
+	__u64 type, code;
+
+	if (!open_window(&head, view->object, AL_CORO_HEAD_BYTES)) {
+		view->code = user_u64(view->object + layout->ob_type);
+		return 0;
+	}
+	type = view->code = window_u64(&head, layout->ob_type);
+	if (type != layout->coro_type + bias && type != layout->gen_type + bias)
+		return 0; /* another awaitable (Cython, collections.abc.Coroutine): named by its type */
+	code = window_u64(&head, layout->coro_code) & ~3ull;
+	view->print = code_print(layout, bias, code);
+	if (!view->print) {
+		count(AL_DROP_CODE_UNREADABLE);
+		return 0;
+	}
+	view->code = code;
+	view->qualname = window_u64(&head, layout->coro_qualname);
+	return 0;
+}
+
+static __noinline int describe_site(const struct al_layout *layout, const struct al_process *process, __u32 id,
+				    const struct coroutine_view *view, __u64 frame)
+{
+	struct al_origin *origin = bpf_map_lookup_elem(&origins, &id);
+	struct al_site *site = bpf_map_lookup_elem(&sites, &id);
+	struct al_code_key key = { .code = view->code, .print = view->print, .process = process->id };
+
+	if (!origin || !site)
+		return 0;
+	origin->process = process->id;
+	origin->core = process->core;
+	origin->code = view->code;
+	origin->print = view->print;
+	if (view->qualname) {
+		if (!copy_name(&origin->qualname, layout, view->qualname))
+			count(AL_DROP_NAME_UNREADABLE);
+		remember_code(layout, &key);
+	} else {
+		origin->flags |= AL_ORIGIN_TYPE;
+		if (!copy_type_name(&origin->qualname, layout, view->code))
+			count(AL_DROP_NAME_UNREADABLE);
+	}
+	if (frame)
+		keep_stack(layout, process, frame, origin);
+	else if (al_stack_depth)
+		origin->flags |= AL_ORIGIN_NO_STACK;
+	origin->ready = 1;
+	site->state = AL_SITE_READY;
+	return 0;
+}
+
+static __noinline __u32 creation_site(const struct al_layout *layout, const struct al_process *process,
+				      __u64 coroutine)
+{
+	struct coroutine_view view = { .object = coroutine };
+	struct al_site_key key = {};
+	__u64 frame = 0;
+	__u32 *known, id;
+
+	view_coroutine(&view, layout, process->bias);
+	if (!view.code)
+		count(AL_DROP_ARGS_UNREADABLE);
+	if (al_stack_depth) {
+		frame = innermost_frame(layout, process);
+		if (!frame)
+			count(AL_DROP_THREAD_NOT_FOUND);
+		key.stack = hash_stack(layout, process, frame);
+	}
+	key.code = view.code;
+	key.code_print = view.print;
+	key.qualname = view.qualname;
+	key.process = process->id;
+	known = bpf_map_lookup_elem(&site_ids, &key);
+	if (known)
+		return *known;
+	id = make_site(&key, &empty_origin, current_tgid());
+	if (id)
+		describe_site(layout, process, id, &view, frame);
+	return id;
+}
+
+/* A recorded task is gone: deallocated, or initialised a second time. */
+static __always_inline void leave_site(const struct al_task *task)
+{
+	struct al_site *site = bpf_map_lookup_elem(&sites, &task->site);
+
+	if (!site)
+		return;
+	__sync_fetch_and_add(&site->destroyed, 1);
+	cohort_add(site, task->born_ns, -1);
+}
+
+static __always_inline void enter_site(__u32 id, __u64 now, bool tracked)
+{
+	struct al_site *site = bpf_map_lookup_elem(&sites, &id);
+
+	if (!site)
+		return;
+	__sync_fetch_and_add(&site->created, 1);
+	site->last_ns = now;
+	if (tracked)
+		cohort_add(site, now, 1);
+	else
+		__sync_fetch_and_add(&site->untracked, 1);
+}
+
+static __always_inline void task_created(const void *regs, const struct al_binary *binary)
+{
+	struct al_process *process = process_creating(regs, binary);
+	struct al_task_key key = { .address = trapped_register(regs, binary->init.self) };
+	struct al_task task = { .born_ns = bpf_ktime_get_ns() };
+	struct al_layout *layout;
+	struct al_task old;
+	long error;
+
+	if (!process)
+		return;
+	layout = bpf_map_lookup_elem(&layouts, &process->core);
+	if (!layout)
+		return;
+	task.site = creation_site(layout, process, coroutine_argument(layout, process->bias, regs, &binary->init));
+	if (!task.site)
+		return;
+	key.process = process->id;
+	error = record_task(&key, &task);
+	if (error == -AL_EEXIST && forget_record(&key, &old)) { /* __init__ on a living task */
+		leave_site(&old);
+		__sync_fetch_and_add(&process->outstanding, -1);
+		count(AL_TASKS_REINITIALISED);
+		error = record_task(&key, &task);
+	}
+	if (error)
+		count(AL_DROP_TASKS_FULL);
+	else
+		__sync_fetch_and_add(&process->outstanding, 1);
+	enter_site(task.site, task.born_ns, !error);
+}
+
+static __always_inline void task_destroyed(const void *regs, const struct al_binary *binary)
+{
+	struct al_task_key key = { .address = trapped_register(regs, binary->dealloc.self) };
+	struct al_process *process = process_destroying();
+	struct al_task task;
+
+	if (!process)
+		return;
+	key.process = process->id;
+	if (forget_record(&key, &task)) {
+		leave_site(&task);
+		__sync_fetch_and_add(&process->outstanding, -1);
+	} else {
+		__sync_fetch_and_add(&process->destroyed_unknown, 1);
+		count(AL_TASKS_DESTROYED_UNKNOWN);
+	}
+}
+
+#endif

@@ -1,0 +1,45 @@
+// What the main loops wait for: the next refresh, a signal, a key, a new process. One poll(2),
+// no signal handler, so that every way out is ordinary code.
+//
+// Used by live.cpp and run.cpp. Knows descriptors only.
+#pragma once
+
+#include "util/handle.h"
+#include "util/result.h"
+
+#include <chrono>
+#include <optional>
+#include <signal.h>
+#include <sys/signalfd.h>
+
+namespace asyncleak::cli {
+
+struct Happened {
+  bool refresh = false;      // the delay has passed
+  bool mapping = false;      // the source's descriptor is readable
+  bool key = false;          // so is the terminal's, or a signal curses handles came
+  std::optional<signalfd_siginfo> signal;
+};
+
+class Events {
+ public:
+  // Blocks SIGINT, SIGTERM, SIGHUP, SIGCHLD for the process and ignores SIGPIPE.
+  [[nodiscard]] static Result<Events> make();
+
+  [[nodiscard]] Result<void> set_delay(double seconds);
+  void watch_source(int fd) { source_ = fd; }
+  void watch_terminal(int fd) { terminal_ = fd; }
+  [[nodiscard]] Happened wait();
+  // The signal mask of before, for a child about to exec.
+  [[nodiscard]] const sigset_t& original_mask() const { return original_; }
+
+ private:
+  Events(Fd signals, Fd timer, sigset_t original)
+      : signals_(std::move(signals)), timer_(std::move(timer)), original_(original) {}
+
+  Fd signals_, timer_;
+  sigset_t original_;
+  int source_ = -1, terminal_ = -1;
+};
+
+}  // namespace asyncleak::cli

@@ -1,0 +1,149 @@
+#include "cli/live.h"
+
+#include "cli/doctor.h"
+#include "cli/events.h"
+#include "cli/outputs.h"
+#include "model/model.h"
+#include "probe/environment.h"
+#include "view/json.h"
+#include "view/screen.h"
+#include "view/terminal.h"
+
+#include <clocale>
+#include <fmt/chrono.h>
+#include <fmt/format.h>
+#include <optional>
+#include <unistd.h>
+
+namespace asyncleak::cli {
+
+namespace {
+
+// The screen and what it shows; keys change nothing else.
+class LiveScreen {
+ public:
+  LiveScreen(Terminal terminal, const Options& options) : terminal_(std::move(terminal)) {
+    ui_.ascii = terminal_.ascii();
+    ui_.delay_s = options.delay_s;
+    ui_.sort = options.sort;
+  }
+
+  [[nodiscard]] int input_fd() const { return terminal_.input_fd(); }
+  [[nodiscard]] double delay_s() const { return ui_.delay_s; }
+  void say(std::string message) { ui_.message = std::move(message); }
+
+  void show(const Report& latest) {
+    if (!ui_.paused) shown_ = latest;
+    draw();
+  }
+
+  // False: the user wants to leave. DELAY_CHANGED: see delay_s().
+  [[nodiscard]] bool take_keys(bool& delay_changed) {
+    while (const auto key = terminal_.read_key()) {
+      switch (handle_key(ui_, *key, shown_, terminal_.size())) {
+        case Action::none:
+        case Action::redraw:
+          break;
+        case Action::quit:
+          return false;
+        case Action::write_snapshot:
+          write_snapshot();
+          break;
+        case Action::change_delay:
+          delay_changed = true;
+          break;
+      }
+    }
+    draw();
+    return true;
+  }
+
+ private:
+  void draw() { terminal_.draw(render(shown_, ui_, terminal_.size())); }
+
+  void write_snapshot() {
+    const auto now = std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
+    const auto path = fmt::format("asyncleak-{:%Y%m%dT%H%M%SZ}.json", fmt::gmtime(now));
+    const auto written = write_file_atomically(path, to_json(shown_) + "\n");
+    ui_.message = written ? "wrote " + path : written.error().message;
+  }
+
+  Terminal terminal_;
+  UiState ui_;
+  Report shown_;
+};
+
+Result<std::optional<LiveScreen>> open_screen(const Options& options) {
+  if (options.format != Format::automatic || isatty(STDOUT_FILENO) == 0 || isatty(STDIN_FILENO) == 0) {
+    return std::nullopt;
+  }
+  std::setlocale(LC_ALL, "");
+  auto terminal = Terminal::open({options.color, false});
+  if (!terminal) return fail(terminal.error());
+  return std::optional<LiveScreen>(std::in_place, std::move(*terminal), options);
+}
+
+}  // namespace
+
+probe::WatchOptions watch_options(const Options& options) {
+  probe::WatchOptions watch;
+  watch.scope = {options.pids, options.comm};
+  watch.session.stack_depth = options.stack_depth;
+  watch.session.max_tasks = options.max_tasks;
+  watch.session.max_sites = options.max_sites;
+  return watch;
+}
+
+int watch_live(const Options& options) {
+  if (auto able = probe::require_environment(); !able) return report_error(able.error());
+  auto events = Events::make();
+  if (!events) return report_error(events.error());
+  auto source = probe::LiveSource::make(watch_options(options));
+  if (!source) return report_error(source.error());
+  if (options.verbose) describe_interpreters(stderr, source->catalog());
+
+  Model model(options.policy);
+  Outputs outputs(options);
+  Report report = model.update(source->sample());
+  if (auto published = outputs.publish(report); !published) return report_error(published.error());
+  auto screen = open_screen(options);
+  if (!screen) return report_error(screen.error());
+  if (auto timed = events->set_delay(options.delay_s); !timed) return report_error(timed.error());
+  events->watch_source(source->event_fd());
+  if (*screen) events->watch_terminal((*screen)->input_fd());
+
+  std::uint64_t refreshes = 1;
+  const auto show = [&]() -> Result<void> {
+    if (!*screen) return outputs.print(report);
+    (*screen)->show(report);
+    return {};
+  };
+  auto shown = show();
+  while (shown && (!options.iterations || refreshes < *options.iterations)) {
+    const auto happened = events->wait();
+    if (happened.signal && happened.signal->ssi_signo != SIGCHLD) break;
+    if (happened.mapping) source->react();
+    bool delay_changed = false;
+    if (happened.key && *screen && !(*screen)->take_keys(delay_changed)) break;
+    if (delay_changed) {
+      if (auto timed = events->set_delay((*screen)->delay_s()); !timed) shown = timed;
+    }
+    if (!happened.refresh) continue;
+    report = model.update(source->sample());
+    refreshes++;
+    if (auto published = outputs.publish(report); !published) {
+      // The next refresh may succeed (a full disk); the old file is still whole.
+      if (*screen) {
+        (*screen)->say(published.error().message);
+      } else {
+        warn(published.error().message);
+      }
+    }
+    shown = show();
+  }
+  screen->reset();  // the terminal as it was, before anything is said
+  if (!shown) return report_error(shown.error());
+  return finding_status(report, options.fail_on);
+}
+
+}  // namespace asyncleak::cli

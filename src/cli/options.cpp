@@ -1,0 +1,152 @@
+#include "cli/options.h"
+
+#include "view/columns.h"
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cstdlib>
+#include <fmt/format.h>
+#include <iostream>
+#include <map>
+
+namespace asyncleak::cli {
+
+namespace {
+
+constexpr int usage_status = 2;
+
+std::vector<std::string> sort_choices() {
+  std::vector<std::string> ids;
+  for (const auto& column : columns()) ids.emplace_back(column.id);
+  return ids;
+}
+
+void add_view_options(CLI::App& app, Options& options) {
+  app.add_option("-d,--delay", options.delay_s, "Seconds between refreshes, 0.1 to 3600")
+      ->check(CLI::Range(0.1, 3600.0))
+      ->type_name("SECONDS")
+      ->capture_default_str();
+  app.add_option("-n,--iterations", options.iterations, "Stop after N refreshes")
+      ->check(CLI::Range(std::uint64_t{1}, UINT64_MAX))
+      ->type_name("N");
+  auto* batch = app.add_flag_callback(
+      "-b,--batch", [&] { options.format = Format::batch; }, "Plain text frames");
+  app.add_flag_callback("--json", [&] { options.format = Format::json; }, "One JSON object per refresh, a line each")
+      ->excludes(batch);
+  app.add_option("-s,--sort", options.sort, "Order of the rows: " + CLI::detail::join(sort_choices(), ", "))
+      ->check(CLI::IsMember(sort_choices()).description(""))
+      ->type_name("COLUMN")
+      ->capture_default_str();
+  app.add_option("-l,--limit", options.limit, "Rows shown; 0: all that fit")->type_name("N");
+  app.add_flag("!--no-color", options.color, "No colours (also: NO_COLOR in the environment)");
+  app.add_option("--prom-textfile", options.prom_textfile,
+                 "Write metrics for node_exporter's textfile collector to FILE (*.prom) at every refresh")
+      ->type_name("FILE");
+}
+
+void add_watch_options(CLI::App& app, Options& options) {
+  app.add_option("--stack-depth", options.stack_depth, "Python frames kept per creation site, 0 to 32")
+      ->check(CLI::Range(0, 32))
+      ->type_name("N")
+      ->capture_default_str();
+  app.add_option("--max-tasks", options.max_tasks, "Outstanding tasks tracked on the whole machine")
+      ->check(CLI::Range(1024, 1 << 27))
+      ->type_name("N")
+      ->capture_default_str();
+  app.add_option("--max-sites", options.max_sites, "Creation sites tracked on the whole machine")
+      ->check(CLI::Range(64, 1 << 20))
+      ->type_name("N")
+      ->capture_default_str();
+  const std::map<std::string, FailOn> fail_on{
+      {"leak", FailOn::leak}, {"warning", FailOn::warning}, {"never", FailOn::never}};
+  app.add_option("--fail-on", options.fail_on,
+                 "Exit 1 when a finding of that severity was standing at the end: leak, warning or never "
+                 "(default: never; run: leak)")
+      ->transform(CLI::CheckedTransformer(fail_on).description(""))
+      ->type_name("SEVERITY");
+  app.add_option("--warn-tasks", options.policy.warn_tasks, "'overload' above so many outstanding tasks of a process")
+      ->type_name("N")
+      ->capture_default_str();
+  app.add_option("--warn-rss", options.policy.warn_rss_percent, "'rss-growth' above so much growth of RSS, in percent")
+      ->check(CLI::PositiveNumber.description(""))
+      ->type_name("PERCENT")
+      ->capture_default_str();
+  app.add_flag("--verbose", options.verbose, "Say on stderr how each interpreter was understood");
+}
+
+struct Parser {
+  CLI::App app{"Which asyncio task leaks, who created it, since when: on running, unmodified Python processes.",
+               "asyncleak-top"};
+  CLI::App* run = nullptr;
+  CLI::App* doctor = nullptr;
+  std::vector<pid_t> listed_pids;
+
+  explicit Parser(Options& options) {
+    app.set_version_flag("-V,--version", "asyncleak-top " ASYNCLEAK_VERSION);
+    app.add_option("-p,--pid", options.pids, "Only these processes (also as arguments)")
+        ->delimiter(',')
+        ->check(CLI::PositiveNumber.description(""))
+        ->allow_extra_args(false)
+        ->type_name("PID,...");
+    app.add_option("PID", listed_pids, "Only these processes; none: all, new ones included")
+        ->check(CLI::PositiveNumber.description(""));
+    app.add_option("-c,--comm", options.comm, "Only processes whose name matches")->type_name("GLOB");
+    add_view_options(app, options);
+    add_watch_options(app, options);
+
+    run = app.add_subcommand("run", "Start CMD and watch it and its children from the first task on");
+    run->footer("The command stands after '--': asyncleak-top run [OPTIONS] -- CMD [ARG...]");
+    add_view_options(*run, options);
+    add_watch_options(*run, options);
+
+    doctor = app.add_subcommand("doctor", "Can this machine, or process, be observed; if not, what to do");
+    doctor->add_option("PID", listed_pids, "Only these processes")->check(CLI::PositiveNumber.description(""));
+    app.footer("Exit status: 0 fine; 1 a finding matched --fail-on; 2 wrong usage; 3 nothing can be observed.");
+  }
+};
+
+// CLI11's messages can span lines; the contract is one.
+int refuse(std::string message) {
+  std::replace(message.begin(), message.end(), '\n', ' ');
+  std::cerr << "asyncleak-top: " << message << " (see asyncleak-top --help)\n";
+  return usage_status;
+}
+
+std::optional<std::string> find_contradiction(const Options& options) {
+  if (options.command == Command::run && options.program.empty()) return "run needs a command: asyncleak-top run -- CMD";
+  if (options.command != Command::run && !options.program.empty()) return "a command after '--' goes with 'run' only";
+  const std::string suffix = ".prom";
+  const auto& file = options.prom_textfile;
+  if (!file.empty() && (file.size() <= suffix.size() || !file.ends_with(suffix))) {
+    return fmt::format("--prom-textfile {}: the name must end in .prom, or the collector ignores it", file);
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+std::variant<Options, int> parse_options(int argc, char** argv) {
+  Options options;
+  // What stands after "--" is somebody else's command line; CLI11 does not see it.
+  char** const end = argv + argc;
+  char** const separator = std::find(argv, end, std::string_view("--"));
+  if (separator != end) options.program.assign(separator + 1, end);
+
+  Parser parser(options);
+  try {
+    parser.app.parse(static_cast<int>(separator - argv), argv);
+  } catch (const CLI::Success& help_or_version) {
+    return parser.app.exit(help_or_version);
+  } catch (const CLI::ParseError& error) {
+    return refuse(error.what());
+  }
+  options.pids.insert(options.pids.end(), parser.listed_pids.begin(), parser.listed_pids.end());
+  if (parser.run->parsed()) options.command = Command::run;
+  if (parser.doctor->parsed()) options.command = Command::doctor;
+  const char* no_color = std::getenv("NO_COLOR");  // https://no-color.org: any value but the empty one
+  if (no_color != nullptr && *no_color != '\0') options.color = false;
+  if (const auto contradiction = find_contradiction(options)) return refuse(*contradiction);
+  return options;
+}
+
+}  // namespace asyncleak::cli

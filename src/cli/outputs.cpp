@@ -1,0 +1,73 @@
+#include "cli/outputs.h"
+
+#include "view/batch.h"
+#include "view/json.h"
+#include "view/prometheus.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <fmt/format.h>
+#include <sstream>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+namespace asyncleak::cli {
+
+namespace {
+
+std::size_t output_width() {
+  winsize size{};
+  return isatty(STDOUT_FILENO) != 0 && ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
+}
+
+}  // namespace
+
+Outputs::Outputs(const Options& options) : options_(options) {
+  if (!options.prom_textfile.empty()) metrics_.emplace(options.prom_textfile);
+}
+
+Result<void> Outputs::print(const Report& report) {
+  std::string text;
+  if (options_.format == Format::json) {
+    text = to_json(report) + "\n";
+  } else {
+    std::ostringstream frame;
+    if (!first_) frame << "\n";
+    write_batch(frame, report, {options_.sort, false, options_.limit, output_width()});
+    text = frame.str();
+  }
+  first_ = false;
+  if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size() || std::fflush(stdout) != 0) {
+    return fail(system_error("writing to stdout", errno));
+  }
+  return {};
+}
+
+Result<void> Outputs::publish(const Report& report) {
+  return metrics_ ? metrics_->write(to_prometheus(report, {})) : Result<void>{};
+}
+
+int finding_status(const Report& report, FailOn fail_on) {
+  const bool matched = std::any_of(report.findings.begin(), report.findings.end(), [&](const Finding& finding) {
+    return fail_on == FailOn::warning || (fail_on == FailOn::leak && finding.severity == Severity::leak);
+  });
+  return matched ? 1 : 0;
+}
+
+void warn(std::string_view message) { fmt::print(stderr, "asyncleak-top: {}\n", message); }
+
+int report_error(const Error& error) {
+  warn(error.advice.empty() ? error.message : fmt::format("{}: {}", error.message, error.advice));
+  switch (error.kind) {
+    case ErrorKind::usage:
+      return 2;
+    case ErrorKind::unobservable:
+      return 3;
+    case ErrorKind::failure:
+      break;
+  }
+  return 1;
+}
+
+}  // namespace asyncleak::cli

@@ -1,0 +1,38 @@
+// Where reports go that are not the screen: batch or JSON on stdout, the metrics file; and the
+// exit status they add up to.
+//
+// Used by live.cpp and run.cpp.
+#pragma once
+
+#include "cli/options.h"
+#include "model/report.h"
+#include "util/atomic_file.h"
+#include "util/result.h"
+
+#include <optional>
+
+namespace asyncleak::cli {
+
+class Outputs {
+ public:
+  explicit Outputs(const Options& options);
+
+  // To stdout in the format chosen (automatic: batch). An error when the reader has gone.
+  [[nodiscard]] Result<void> print(const Report& report);
+  // The metrics file, when one is wanted.
+  [[nodiscard]] Result<void> publish(const Report& report);
+
+ private:
+  const Options& options_;
+  std::optional<PublishedFile> metrics_;
+  bool first_ = true;
+};
+
+// 1 when a finding of the severity asked for stands in the report, else 0.
+[[nodiscard]] int finding_status(const Report& report, FailOn fail_on);
+
+// "asyncleak-top: MESSAGE; ADVICE" on stderr. Returns the exit status for the error.
+int report_error(const Error& error);
+void warn(std::string_view message);
+
+}  // namespace asyncleak::cli

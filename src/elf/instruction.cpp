@@ -1,0 +1,135 @@
+#include "elf/instruction.h"
+
+#include <Zydis/Zydis.h>
+#include <array>
+
+namespace asyncleak::elf {
+namespace {
+
+// What branch_setup_xol_ops() and push_setup_xol_ops() in arch/x86/kernel/uprobes.c take, in the
+// spelling that all of 5.15 to 6.18 take. Prefixed forms are left out: 66 is refused on branches,
+// segment overrides (branch hints) are refused everywhere, a push may have REX.B alone. So are
+// the multi-byte nops, which only newer kernels emulate.
+bool is_emulated(std::span<const std::byte> code, std::uint8_t length) {
+  const auto byte = [&](std::size_t i) { return std::to_integer<unsigned>(code[i]); };
+  const unsigned first = byte(0);
+  const bool push = first >= 0x50 && first <= 0x57;
+  const bool jcc8 = first >= 0x70 && first <= 0x7f;
+  if (length == 1) return push || first == 0x90;
+  if (length == 2) {
+    return jcc8 || first == 0xeb || (first == 0x41 && byte(1) >= 0x50 && byte(1) <= 0x57);
+  }
+  if (length == 5) return first == 0xe8 || first == 0xe9;
+  return length == 6 && first == 0x0f && byte(1) >= 0x80 && byte(1) <= 0x8f;
+}
+
+bool is_control_flow(const ZydisDecodedInstruction& instruction) {
+  switch (instruction.meta.category) {
+    case ZYDIS_CATEGORY_CALL:
+    case ZYDIS_CATEGORY_COND_BR:
+    case ZYDIS_CATEGORY_UNCOND_BR:
+    case ZYDIS_CATEGORY_RET:
+    case ZYDIS_CATEGORY_INTERRUPT:
+    case ZYDIS_CATEGORY_SYSCALL:
+    case ZYDIS_CATEGORY_SYSRET:
+    case ZYDIS_CATEGORY_SYSTEM:
+      return true;
+    default:
+      break;
+  }
+  switch (instruction.mnemonic) {
+    case ZYDIS_MNEMONIC_UD0:
+    case ZYDIS_MNEMONIC_UD1:
+    case ZYDIS_MNEMONIC_UD2:
+    case ZYDIS_MNEMONIC_XBEGIN:
+      return true;
+    default:
+      return false;
+  }
+}
+
+std::optional<Register> general_register(ZydisRegister reg) {
+  const ZydisRegister whole = ZydisRegisterGetLargestEnclosing(ZYDIS_MACHINE_MODE_LONG_64, reg);
+  if (whole < ZYDIS_REGISTER_RAX || whole > ZYDIS_REGISTER_R15) return std::nullopt;
+  // Both are in the order of the hardware encoding.
+  return static_cast<Register>(whole - ZYDIS_REGISTER_RAX);
+}
+
+std::uint16_t written_by(std::span<const ZydisDecodedOperand> operands) {
+  std::uint16_t written = 0;
+  for (const ZydisDecodedOperand& operand : operands) {
+    // Includes writes that happen only under a condition (cmov).
+    if (operand.type != ZYDIS_OPERAND_TYPE_REGISTER || (operand.actions & ZYDIS_OPERAND_ACTION_MASK_WRITE) == 0) {
+      continue;
+    }
+    if (const auto reg = general_register(operand.reg.value)) {
+      written = static_cast<std::uint16_t>(written | mask_of(*reg));
+    }
+  }
+  return written;
+}
+
+std::optional<RegisterCopy> copy_by(const ZydisDecodedInstruction& instruction,
+                                    std::span<const ZydisDecodedOperand> operands) {
+  if (instruction.mnemonic != ZYDIS_MNEMONIC_MOV || instruction.operand_width != 64) return std::nullopt;
+  if (operands[0].type != ZYDIS_OPERAND_TYPE_REGISTER || operands[1].type != ZYDIS_OPERAND_TYPE_REGISTER) {
+    return std::nullopt;
+  }
+  const auto to = general_register(operands[0].reg.value);
+  const auto from = general_register(operands[1].reg.value);
+  if (!to || !from) return std::nullopt;
+  return RegisterCopy{*from, *to};
+}
+
+std::optional<std::int64_t> short_jump_of(const ZydisDecodedInstruction& instruction) {
+  const auto& displacement = instruction.raw.imm[0];
+  if (displacement.is_relative == ZYAN_FALSE || displacement.size != 8) return std::nullopt;
+  return displacement.value.s + instruction.length;
+}
+
+}  // namespace
+
+struct Decoder::State {
+  ZydisDecoder decoder;
+  ZydisFormatter formatter;
+};
+
+Decoder::Decoder() : state_(std::make_unique<State>()) {
+  ZydisDecoderInit(&state_->decoder, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64);
+  ZydisFormatterInit(&state_->formatter, ZYDIS_FORMATTER_STYLE_INTEL);
+}
+
+Decoder::~Decoder() = default;
+
+std::optional<Instruction> Decoder::decode(std::span<const std::byte> code) const {
+  ZydisDecodedInstruction instruction;
+  std::array<ZydisDecodedOperand, ZYDIS_MAX_OPERAND_COUNT> operands;
+  if (!ZYAN_SUCCESS(
+          ZydisDecoderDecodeFull(&state_->decoder, code.data(), code.size(), &instruction, operands.data()))) {
+    return std::nullopt;
+  }
+  return Instruction{instruction.length,
+                     is_emulated(code, instruction.length),
+                     is_control_flow(instruction),
+                     written_by(std::span(operands).first(instruction.operand_count)),
+                     copy_by(instruction, operands),
+                     short_jump_of(instruction)};
+}
+
+std::string Decoder::text(std::span<const std::byte> code, std::uint64_t vaddr) const {
+  ZydisDecodedInstruction instruction;
+  std::array<ZydisDecodedOperand, ZYDIS_MAX_OPERAND_COUNT> operands;
+  if (!ZYAN_SUCCESS(
+          ZydisDecoderDecodeFull(&state_->decoder, code.data(), code.size(), &instruction, operands.data()))) {
+    return {};
+  }
+  std::array<char, 128> buffer{};
+  if (!ZYAN_SUCCESS(ZydisFormatterFormatInstruction(&state_->formatter, &instruction, operands.data(),
+                                                    instruction.operand_count_visible, buffer.data(), buffer.size(),
+                                                    vaddr, nullptr))) {
+    return {};
+  }
+  return buffer.data();
+}
+
+}  // namespace asyncleak::elf

@@ -1,0 +1,48 @@
+// One x86-64 instruction as the placement sees it: emulated by uprobes or not, which
+// registers it writes, whether it copies one register into another.
+//
+// Used by placement.cpp and branches.cpp; the only user of zydis is instruction.cpp.
+#pragma once
+
+#include "elf/placement.h"
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+
+namespace asyncleak::elf {
+
+[[nodiscard]] constexpr std::uint16_t mask_of(Register reg) {
+  return static_cast<std::uint16_t>(1U << static_cast<unsigned>(reg));
+}
+
+struct RegisterCopy {
+  Register from, to;
+};
+
+struct Instruction {
+  std::uint8_t length;
+  bool emulated;                           // by every kernel from 5.15 on
+  bool control_flow;                       // what follows is not always executed
+  std::uint16_t written;                   // mask_of the general registers it writes, in whole or in part
+  std::optional<RegisterCopy> copied;      // mov r64, r64
+  std::optional<std::int64_t> short_jump;  // of a branch with an 8-bit displacement: target - own address
+};
+
+class Decoder {
+ public:
+  Decoder();
+  ~Decoder();
+  [[nodiscard]] std::optional<Instruction> decode(std::span<const std::byte> code) const;
+  // In Intel syntax; empty when it cannot be decoded.
+  [[nodiscard]] std::string text(std::span<const std::byte> code, std::uint64_t vaddr) const;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace asyncleak::elf

@@ -1,0 +1,189 @@
+#include "model/model.h"
+
+#include "model/site_state.h"
+
+#include <algorithm>
+#include <unordered_map>
+
+namespace asyncleak {
+namespace {
+
+// The interpreter imports the program during its first seconds; that is not growth.
+constexpr double rss_baseline_after_s = 10;
+
+struct ProcessState {
+  double first_s = 0;
+  std::optional<std::uint64_t> rss_baseline_bytes;
+  History history;
+  Standing overloaded, rss_grown;
+  std::uint64_t last_update = 0;
+};
+
+// A process is known by pid alone (id 0) until its first event.
+std::uint64_t process_key(pid_t pid, std::uint32_t id) {
+  return static_cast<std::uint64_t>(static_cast<std::uint32_t>(pid)) << 32 | id;
+}
+
+void add_rate(std::optional<double>& sum, const std::optional<double>& part) {
+  if (sum && part) *sum += *part;
+}
+
+}  // namespace
+
+struct Model::State {
+  Policy policy;
+  VerdictPolicy verdict_policy;
+  std::unordered_map<std::uint64_t, SiteState> sites;
+  std::unordered_map<std::uint64_t, ProcessState> processes;
+  std::int64_t first_ns = 0, previous_ns = 0;
+  std::uint64_t previous_hits = 0;
+  std::uint64_t updates = 0;
+
+  Interval interval_to(const Sample& sample);
+  ProcessState& state_of(const ProcessSample& process, double now_s);
+  void add_probes(Report& report, const ProbeSample& probes, double seconds);
+  void add_processes(Report& report, const Sample& sample, const Interval& interval);
+  void add_sites(Report& report, const Sample& sample, const Interval& interval);
+  void finish_processes(Report& report, const Interval& interval);
+  void forget_absent();
+};
+
+Interval Model::State::interval_to(const Sample& sample) {
+  Interval interval;
+  interval.first_update = updates == 0;
+  if (interval.first_update) first_ns = sample.monotonic_ns;
+  interval.now_ns = sample.monotonic_ns;
+  interval.previous_ns = previous_ns;
+  interval.now_s = static_cast<double>(sample.monotonic_ns - first_ns) / 1e9;
+  previous_ns = sample.monotonic_ns;
+  ++updates;
+  return interval;
+}
+
+ProcessState& Model::State::state_of(const ProcessSample& process, double now_s) {
+  const std::uint64_t key = process_key(process.pid, process.id);
+  auto found = processes.find(key);
+  if (found == processes.end()) {
+    auto earlier = processes.extract(process_key(process.pid, 0));
+    if (earlier.empty()) {
+      found = processes.try_emplace(key).first;
+      found->second.first_s = now_s;
+    } else {
+      earlier.key() = key;
+      found = processes.insert(std::move(earlier)).position;
+    }
+  }
+  found->second.last_update = updates;
+  return found->second;
+}
+
+void Model::State::add_probes(Report& report, const ProbeSample& probes, double seconds) {
+  report.probes = probes;
+  for (const Drop& drop : probes.drops) report.dropped_total += drop.total;
+  if (seconds > 0 && probes.hits_total >= previous_hits) {
+    report.hits_per_s = static_cast<double>(probes.hits_total - previous_hits) / seconds;
+    if (probes.cost_ns_per_hit > 0) report.overhead_percent = *report.hits_per_s * probes.cost_ns_per_hit / 1e9 * 100;
+  }
+  previous_hits = probes.hits_total;
+}
+
+void Model::State::add_processes(Report& report, const Sample& sample, const Interval& interval) {
+  report.processes.reserve(sample.processes.size());
+  for (const ProcessSample& process : sample.processes) {
+    ProcessRow& row = report.processes.emplace_back();
+    row.process = process;
+    if (!interval.first_update && process.tasks != Coverage::none) {
+      row.created_per_s = 0;
+      row.destroyed_per_s = 0;
+    }
+    ProcessState& state = state_of(process, interval.now_s);
+    if (!state.rss_baseline_bytes && interval.now_s - state.first_s >= rss_baseline_after_s) {
+      state.rss_baseline_bytes = process.rss_bytes;
+    }
+    row.rss_baseline_bytes = state.rss_baseline_bytes;
+  }
+  std::sort(report.processes.begin(), report.processes.end(), [](const ProcessRow& a, const ProcessRow& b) {
+    return process_key(a.process.pid, a.process.id) < process_key(b.process.pid, b.process.id);
+  });
+}
+
+void Model::State::add_sites(Report& report, const Sample& sample, const Interval& interval) {
+  std::unordered_map<std::uint32_t, ProcessRow*> owners;
+  for (ProcessRow& row : report.processes) owners.emplace(row.process.id, &row);
+  report.sites.reserve(sample.sites.size());
+  for (const SiteSample& site : sample.sites) {
+    const auto owner = owners.find(site.identity->process);
+    ProcessRow* process = owner == owners.end() ? nullptr : owner->second;
+    SiteState& state = sites[site.identity->id];
+    state.last_update = updates;
+    const Coverage coverage = process != nullptr ? process->process.tasks : Coverage::since_attach;
+    SiteRow& row = report.sites.emplace_back(state.update(site, interval, coverage, verdict_policy));
+    if (auto finding = state.finding(site, row, interval)) report.findings.push_back(std::move(*finding));
+
+    report.outstanding += row.outstanding;
+    report.created_total += row.created_total;
+    report.destroyed_total += row.destroyed_total;
+    add_rate(report.created_per_s, row.created_per_s);
+    add_rate(report.destroyed_per_s, row.destroyed_per_s);
+    if (process == nullptr) continue;
+    process->outstanding += row.outstanding;
+    process->created_total += row.created_total;
+    process->destroyed_total += row.destroyed_total;
+    add_rate(process->created_per_s, row.created_per_s);
+    add_rate(process->destroyed_per_s, row.destroyed_per_s);
+    process->verdict = std::max(process->verdict, row.verdict);
+    if (row.at_least) process->process.tasks = Coverage::at_least;
+  }
+  std::sort(report.sites.begin(), report.sites.end(),
+            [](const SiteRow& a, const SiteRow& b) { return a.identity->id < b.identity->id; });
+}
+
+void Model::State::finish_processes(Report& report, const Interval& interval) {
+  for (ProcessRow& row : report.processes) {
+    ProcessState& state = state_of(row.process, interval.now_s);
+    state.history.add(interval.now_s, static_cast<double>(row.outstanding));
+    if (const auto trend = trend_of(state.history, verdict_policy.window_s, verdict_policy)) {
+      row.growth_per_min = trend->growth_per_min;
+    }
+    row.history = state.history.sparkline();
+    if (const auto since = state.overloaded.update(is_overloaded(row, policy), interval.now_s)) {
+      report.findings.push_back(overload(row, policy, *since));
+    }
+    if (const auto since = state.rss_grown.update(has_rss_growth(row, policy), interval.now_s)) {
+      report.findings.push_back(rss_growth(row, policy, *since));
+    }
+  }
+}
+
+void Model::State::forget_absent() {
+  std::erase_if(sites, [this](const auto& entry) { return entry.second.last_update != updates; });
+  std::erase_if(processes, [this](const auto& entry) { return entry.second.last_update != updates; });
+}
+
+Model::Model(Policy policy) : state_(std::make_unique<State>()) { state_->policy = policy; }
+Model::Model(Model&&) noexcept = default;
+Model::~Model() = default;
+
+Report Model::update(const Sample& sample) {
+  const Interval interval = state_->interval_to(sample);
+  Report report;
+  report.wall_ns = sample.wall_ns;
+  report.monotonic_ns = sample.monotonic_ns;
+  report.interval_s = interval.seconds();
+  report.host = sample.host;
+  report.host_uptime_s = sample.host_uptime_s;
+  report.watched_s = interval.now_s;
+  if (!interval.first_update) {
+    report.created_per_s = 0;
+    report.destroyed_per_s = 0;
+  }
+  state_->add_probes(report, sample.probes, interval.seconds());
+  state_->add_processes(report, sample, interval);
+  state_->add_sites(report, sample, interval);
+  state_->finish_processes(report, interval);
+  state_->forget_absent();
+  sort_findings(report.findings);
+  return report;
+}
+
+}  // namespace asyncleak

@@ -1,0 +1,77 @@
+// What it means: the one value every view shows.
+//
+// Made by Model::update, read by src/view. Passive; units in the names; nullopt = not known.
+#pragma once
+
+#include "sample/sample.h"
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace asyncleak {
+
+// Of a site, from its trend and the survival of its cohorts. Order = order of badness.
+enum class Verdict { fresh, churn, steady, growing, leak };
+[[nodiscard]] std::string_view name_of(Verdict verdict);  // "new", "churn", "steady", "growing", "leak"
+
+enum class Severity { warning, leak };
+[[nodiscard]] std::string_view name_of(Severity severity);
+[[nodiscard]] std::string_view name_of(Coverage coverage);  // "exact", "since-attach", "at-least", "none"
+
+struct SiteRow {
+  std::shared_ptr<const SiteIdentity> identity;
+  std::uint64_t created_total = 0, destroyed_total = 0, outstanding = 0, preexisting = 0;
+  bool at_least = false;  // outstanding is a lower bound
+  std::optional<std::uint64_t> pending, done;              // census
+  std::optional<double> created_per_s, destroyed_per_s;    // over the last interval; nullopt in the first sample
+  std::optional<double> growth_per_min;                    // robust trend; nullopt until observed long enough
+  std::optional<double> oldest_s, median_age_s;            // nullopt when nothing is outstanding
+  bool oldest_at_least = false;                            // older than the coarsest cohort ring
+  std::optional<std::uint64_t> bytes, allocated_bytes, held_bytes;  // census, allocator probes
+  Verdict verdict = Verdict::fresh;
+  std::vector<Cohort> cohorts;   // for the age histogram; times as in the sample
+  std::vector<double> history;   // outstanding, oldest first, evenly spaced, newest last: the sparkline
+};
+
+struct ProcessRow {
+  ProcessSample process;
+  std::uint64_t outstanding = 0, created_total = 0, destroyed_total = 0;
+  std::optional<std::uint64_t> pending, done, asyncgens;
+  std::optional<double> created_per_s, destroyed_per_s, growth_per_min;
+  std::optional<std::uint64_t> rss_baseline_bytes;
+  Verdict verdict = Verdict::fresh;  // the worst of its sites
+  std::vector<double> history;
+};
+
+struct Finding {
+  std::string kind;  // DESIGN.md section 2: "task-leak", "overload", "rss-growth", ...
+  Severity severity = Severity::warning;
+  pid_t pid = 0;
+  std::string coroutine, file;
+  std::optional<int> line;
+  std::vector<Frame> created_at;
+  std::optional<std::uint64_t> outstanding, bytes;
+  std::optional<double> growth_per_min;
+  double since_s = 0;  // how long it has been standing
+  std::string why;     // one sentence with the numbers
+};
+
+struct Report {
+  std::int64_t wall_ns = 0, monotonic_ns = 0;
+  double interval_s = 0;  // between the last two samples; 0 in the first
+  std::string host;
+  double host_uptime_s = 0, watched_s = 0;
+  ProbeSample probes;
+  std::optional<double> hits_per_s, overhead_percent;  // of one core
+  std::uint64_t dropped_total = 0, outstanding = 0, created_total = 0, destroyed_total = 0;
+  std::optional<double> created_per_s, destroyed_per_s;
+  std::vector<ProcessRow> processes;  // by pid
+  std::vector<SiteRow> sites;         // by id; views sort
+  std::vector<Finding> findings;      // leaks first, then by growth
+};
+
+}  // namespace asyncleak

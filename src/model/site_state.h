@@ -1,0 +1,74 @@
+// What the model remembers of a site from sample to sample.
+//
+// Used by model.cpp only.
+#pragma once
+
+#include "model/findings.h"
+#include "model/history.h"
+#include "model/report.h"
+#include "model/verdict.h"
+
+#include <array>
+#include <cstdint>
+#include <optional>
+
+namespace asyncleak {
+
+// The moments around two samples that every row of a report is computed with.
+struct Interval {
+  std::int64_t now_ns = 0;
+  std::int64_t previous_ns = 0;  // monotonic time of the sample before; first_update: there was none
+  bool first_update = true;
+  double now_s = 0;  // since the model's first sample: the time of the histories
+  [[nodiscard]] double seconds() const { return first_update ? 0 : static_cast<double>(now_ns - previous_ns) / 1e9; }
+};
+
+// Totals of created tasks over about the last minute, every few seconds.
+class CreatedTotals {
+ public:
+  void add(double seconds, std::uint64_t created_total);
+  // The oldest total that is at most a minute old; nullopt before the second reading.
+  struct Reading {
+    double seconds = 0;
+    std::uint64_t created_total = 0;
+  };
+  [[nodiscard]] std::optional<Reading> oldest(double now_s) const;
+
+ private:
+  static constexpr double spacing_s = 5;
+  static constexpr double span_s = 60;
+  std::array<Reading, 13> readings_{};  // a minute of them and one
+  std::size_t count_ = 0;               // ever taken
+};
+
+// How long a condition has stood.
+class Standing {
+ public:
+  // Seconds it has stood at NOW_S; nullopt when it does not.
+  std::optional<double> update(bool stands, double now_s);
+
+ private:
+  std::optional<double> since_s_;
+};
+
+class SiteState {
+ public:
+  [[nodiscard]] SiteRow update(const SiteSample& site, const Interval& interval, Coverage coverage,
+                               const VerdictPolicy& policy);
+  // For the row just made; nullopt when nothing is wrong with it.
+  [[nodiscard]] std::optional<Finding> finding(const SiteSample& site, const SiteRow& row, const Interval& interval);
+
+  std::uint64_t last_update = 0;  // which update saw it: the others are forgotten
+
+ private:
+  [[nodiscard]] std::optional<Survival> survival(const SiteSample& site, const Interval& interval) const;
+
+  History history_;
+  CreatedTotals created_;
+  Standing standing_;
+  Verdict verdict_ = Verdict::fresh;
+  std::optional<Trend> trend_;
+  std::uint64_t created_total_ = 0, destroyed_total_ = 0;
+};
+
+}  // namespace asyncleak

@@ -1,0 +1,269 @@
+#include "probe/catalog.h"
+
+#include "probe/clock.h"
+#include "python/installation.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <fnmatch.h>
+#include <sys/stat.h>
+
+namespace asyncleak::probe {
+
+namespace {
+
+// An image opened once: what is read, checked and attached to is one inode, whatever happens to
+// the path meanwhile.
+struct OpenImage {
+  Fd fd;
+  ImageKey key;
+  [[nodiscard]] std::string path() const { return fmt::format("/proc/self/fd/{}", fd.get()); }
+};
+
+Result<OpenImage> open_image(const python::MappedFile& file) {
+  OpenImage opened{Fd(open(file.open_path.c_str(), O_RDONLY | O_CLOEXEC)), {}};
+  struct stat status {};
+  if (!opened.fd || fstat(opened.fd.get(), &status) != 0) return fail(system_error("opening " + file.path, errno));
+  opened.key.file = {status.st_dev, status.st_ino};
+  opened.key.modified_ns = status.st_mtim.tv_sec * 1'000'000'000LL + status.st_mtim.tv_nsec;
+  opened.key.size = status.st_size;
+  return opened;
+}
+
+// Layout checks may race with a running interpreter; so many in a row are no accident.
+constexpr int refuse_after_failed_checks = 5;
+
+}  // namespace
+
+Catalog::Catalog(Session* session, Scope scope) : session_(session), scope_(std::move(scope)) {}
+
+bool Catalog::in_scope(const python::ProcessInfo& info) const {
+  if (!scope_.pids.empty() && std::find(scope_.pids.begin(), scope_.pids.end(), info.pid) == scope_.pids.end()) {
+    return false;
+  }
+  return scope_.comm_glob.empty() || fnmatch(scope_.comm_glob.c_str(), info.comm.c_str(), 0) == 0;
+}
+
+const Core* Catalog::core(std::uint32_t index) const {
+  for (const auto& [key, core] : cores_) {
+    if (core.index == index) return &core;
+  }
+  return nullptr;
+}
+
+Result<Core*> Catalog::register_core(const python::MappedFile& file) {
+  auto opened = open_image(file);
+  if (!opened) return fail(opened.error());
+  if (const auto known = cores_.find(opened->key); known != cores_.end()) return &known->second;
+  if (cores_.size() >= AL_MAX_CORES) return fail("more than 256 different interpreters on this machine");
+  auto image = elf::Image::open(opened->path());
+  if (!image) return fail(within(file.path, image.error()));
+  const auto segments = image->segments();
+  Core core{static_cast<std::uint32_t>(cores_.size()),
+            file.path,
+            image->build_id(),
+            elf::has_task_type(*image),
+            {segments.begin(), segments.end()},
+            python::identify(*image, file.path)};
+  if (core.interpreter && session_ != nullptr) {
+    if (auto stored = session_->set_core(core.index, core.interpreter->layout); !stored) return fail(stored.error());
+  }
+  return &cores_.emplace(opened->key, std::move(core)).first->second;
+}
+
+Result<void> Catalog::attach(Binary& binary, const std::string& path, pid_t pid) {
+  if (session_ == nullptr || !binary.plan) return {};
+  const bool one_process = !scope_.pids.empty() || !scope_.comm_glob.empty();
+  if (one_process ? binary.per_process.contains(pid) || pid == 0 : binary.everywhere.has_value()) return {};
+  // The very bytes of the very inode, now: a probe inside an instruction would corrupt the process.
+  auto image = elf::Image::open(path);
+  if (!image) return fail(image.error());
+  if (auto same = verify_plan(*image, *binary.plan); !same) return same;
+  auto attachment = session_->attach(path,
+                                     {{Program::task_dealloc, binary.plan->dealloc.file_offset},
+                                      {Program::task_init, binary.plan->init.file_offset}},
+                                     binary.cookie, one_process ? pid : -1);
+  if (!attachment) return fail(attachment.error());
+  if (one_process) {
+    binary.per_process.emplace(pid, std::move(*attachment));
+  } else {
+    binary.everywhere = std::move(*attachment);
+  }
+  if (binary.attached_ns == 0) binary.attached_ns = monotonic_ns();
+  return {};
+}
+
+Result<Binary*> Catalog::register_binary(const python::MappedFile& file, const Core& core, const std::string& root) {
+  auto opened = open_image(file);
+  if (!opened) return fail(opened.error());
+  auto known = binaries_.find(opened->key);
+  if (known == binaries_.end()) {
+    if (binaries_.size() >= AL_MAX_BINARIES) return fail("more than 256 different asyncio modules on this machine");
+    auto image = elf::Image::open(opened->path());
+    if (!image) return fail(within(file.path, image.error()));
+    Binary binary{static_cast<std::uint32_t>(binaries_.size()), file.path, image->build_id(),
+                  plan_probes(*image, file.path, root)};
+    known = binaries_.emplace(opened->key, std::move(binary)).first;
+  }
+  Binary& binary = known->second;
+  if (!binary.plan) return fail(binary.plan.error());
+  if (std::find(binary.cores.begin(), binary.cores.end(), core.index) == binary.cores.end()) {
+    if (binary.cores.size() == AL_CORES_PER_BINARY) {
+      return fail(fmt::format("{} is loaded by more than {} different interpreters", file.path, AL_CORES_PER_BINARY));
+    }
+    binary.cores.push_back(core.index);
+    al_binary wire = wire_binary(*binary.plan);
+    wire.core_count = static_cast<std::uint32_t>(binary.cores.size());
+    std::copy(binary.cores.begin(), binary.cores.end(), std::begin(wire.cores));
+    if (session_ != nullptr) {
+      if (auto stored = session_->set_binary(binary.cookie, wire); !stored) return fail(stored.error());
+    }
+  }
+  return &binary;
+}
+
+Result<void> Catalog::look(pid_t pid, KnownProcess& process) {
+  auto images = python::find_images(pid);
+  if (!images) return fail(images.error());
+  if (!images->core) {
+    return fail(fmt::format("PID {} ({}) is not a CPython process", pid, process.info.comm),
+                "name the Python process itself, not a wrapper or shell", ErrorKind::unobservable);
+  }
+  auto core = register_core(*images->core);
+  if (!core) return fail(core.error());
+  process.core = *core;
+  process.bias = python::load_bias((*core)->segments, *images->core);
+  if (images->core->deleted) {
+    process.warnings.push_back(images->core->path + " was deleted or upgraded; watching the copy the process runs");
+  }
+  if (!(*core)->interpreter) return fail((*core)->interpreter.error());
+  const auto file = images->asyncio ? images->asyncio : (*core)->has_task_type ? images->core : std::nullopt;
+  if (!file) {
+    process.warnings.emplace_back("asyncio is not imported yet");
+    return look_ahead(*images->core, process);
+  }
+  if (file->deleted && !images->core->deleted) {
+    process.warnings.push_back(file->path + " was deleted or upgraded; watching the copy the process runs");
+  }
+  auto binary = register_and_attach(*file, **core, pid);
+  if (!binary) return fail(binary.error());
+  process.binary = *binary;
+  return {};
+}
+
+Result<Binary*> Catalog::register_and_attach(const python::MappedFile& file, const Core& core, pid_t pid) {
+  auto binary = register_binary(file, core, pid != 0 ? fmt::format("/proc/{}/root", pid) : std::string());
+  if (!binary) return binary;
+  auto opened = open_image(file);
+  if (!opened) return fail(opened.error());
+  auto attached = attach(**binary, opened->path(), pid);
+  (*binary)->attach_error = attached ? std::string() : attached.error().message;
+  if (!attached) return fail(attached.error());
+  return binary;
+}
+
+// A process that will import asyncio in a moment: with the probes there first, nothing is missed.
+Result<void> Catalog::look_ahead(const python::MappedFile& core_file, KnownProcess& process) {
+  const pid_t pid = process.info.pid;
+  const auto root = fmt::format("/proc/{}/root", pid);
+  const auto path = python::find_asyncio_module(core_file.path, process.core->interpreter->version.minor, root);
+  if (!path) return {};
+  auto binary = register_and_attach({{}, *path, root + *path, 0, 0, false}, *process.core, pid);
+  if (!binary) return fail(binary.error());
+  const auto images = python::find_images(pid);
+  process.from_first_task = images && !images->asyncio;
+  return {};
+}
+
+Result<void> Catalog::consider(pid_t pid) {
+  auto info = python::read_process(pid);
+  if (!info) return fail(info.error());
+  if (!in_scope(*info)) return fail(fmt::format("PID {} is not among those to watch", pid));
+  KnownProcess process{std::move(*info)};
+  auto looked = look(pid, process);
+  if (!looked) {
+    if (process.core == nullptr) return looked;
+    process.warnings.push_back(looked.error().message);  // Python, but not to be observed
+  }
+  if (const auto before = processes_.find(pid); before != processes_.end()) {
+    const bool same = before->second.info.start_ticks == process.info.start_ticks && before->second.core == process.core;
+    process.from_first_task |= same && before->second.from_first_task;
+  }
+  processes_.insert_or_assign(pid, std::move(process));
+  return looked;
+}
+
+Result<void> Catalog::require(pid_t pid) {
+  auto considered = consider(pid);
+  if (considered && processes_.at(pid).binary == nullptr) {
+    considered = fail(fmt::format("PID {} ({}) has not imported asyncio", pid, processes_.at(pid).info.comm),
+                      "start it with 'asyncleak-top run', or watch the whole machine");
+  }
+  if (considered) return {};
+  auto error = considered.error();
+  error.kind = ErrorKind::unobservable;
+  return fail(std::move(error));
+}
+
+void Catalog::scan(bool again) {
+  auto living = python::list_processes();
+  std::sort(living.begin(), living.end());
+  const auto gone = [&](pid_t pid) { return !std::binary_search(living.begin(), living.end(), pid); };
+  std::erase_if(others_, gone);
+  std::erase_if(processes_, [&](const auto& entry) { return gone(entry.first); });
+  for (auto& [key, binary] : binaries_) {
+    std::erase_if(binary.per_process, [&](const auto& entry) { return gone(entry.first); });
+  }
+  if (again) others_.clear();
+  for (const pid_t pid : scope_.pids.empty() ? living : scope_.pids) {
+    if (gone(pid)) continue;
+    if (!again && (processes_.contains(pid) || others_.contains(pid))) continue;
+    // A failure is kept as the process's warning, or means: nothing of ours.
+    const auto considered = consider(pid);
+    if (!considered && !processes_.contains(pid)) others_.insert(pid);
+  }
+}
+
+Result<void> Catalog::prepare(const std::string& executable) {
+  const auto on_disk = [](const std::string& path) { return python::MappedFile{{}, path, path, 0, 0, false}; };
+  auto core_path = executable;
+  auto core = register_core(on_disk(core_path));
+  if (!core || !(*core)->interpreter) {
+    core_path = python::find_shared_library(executable).value_or(executable);
+    core = register_core(on_disk(core_path));
+  }
+  if (!core) return fail(core.error());
+  if (!(*core)->interpreter) return fail((*core)->interpreter.error());
+  const auto module = python::find_asyncio_module(core_path, (*core)->interpreter->version.minor);
+  if (!module && !(*core)->has_task_type) return fail(core_path + ": no asyncio module beside it");
+  auto binary = register_and_attach(on_disk(module ? *module : core_path), **core, 0);
+  if (!binary) return fail(binary.error());
+  return {};
+}
+
+void Catalog::check_layouts() {
+  for (auto& [pid, process] : processes_) {
+    if (process.core == nullptr || process.binary == nullptr || process.core->checked_live) continue;
+    auto entry = std::find_if(cores_.begin(), cores_.end(),
+                              [&](const auto& candidate) { return &candidate.second == process.core; });
+    Core& core = entry->second;
+    if (!core.interpreter) continue;
+    const auto fits = python::check_live(*core.interpreter, python::ProcessMemory(pid), process.bias);
+    if (fits) {
+      core.checked_live = true;
+    } else if (++core.failed_checks >= refuse_after_failed_checks) {
+      core.interpreter = fail(within(core.path + ": its fields are not where they should be", fits.error()));
+      process.warnings.push_back(core.interpreter.error().message);
+      for (auto& [key, binary] : binaries_) {
+        if (binary.cores == std::vector{core.index}) {
+          binary.everywhere.reset();
+          binary.per_process.clear();
+        }
+      }
+    }
+  }
+}
+
+}  // namespace asyncleak::probe

@@ -1,0 +1,109 @@
+// The Python processes of this machine and the images they run, and the probes on those.
+//
+// Used by live_source.cpp, map_reader.cpp and `doctor`. Looks at a process once; images are
+// known by (device, inode, size, modification time), so a hundred processes of one
+// interpreter cost one look at the file. Knows files and /proc; what is counted it does not.
+#pragma once
+
+#include "probe/plan.h"
+#include "probe/session.h"
+#include "python/interpreter.h"
+#include "python/process.h"
+#include "util/result.h"
+
+#include <compare>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+namespace asyncleak::probe {
+
+struct Scope {
+  std::vector<pid_t> pids;  // empty: the whole machine
+  std::string comm_glob;    // fnmatch(3) pattern; empty: every name
+};
+
+struct ImageKey {
+  python::FileId file;
+  std::int64_t modified_ns = 0;
+  std::int64_t size = 0;
+  auto operator<=>(const ImageKey&) const = default;
+};
+
+// An image with _PyRuntime.
+struct Core {
+  std::uint32_t index = 0;
+  std::string path;
+  std::string build_id;
+  bool has_task_type = false;
+  std::vector<elf::Segment> segments;
+  Result<python::Interpreter> interpreter;  // an error: refused, and why
+  bool checked_live = false;
+  int failed_checks = 0;
+};
+
+// An image with the task functions.
+struct Binary {
+  std::uint32_t cookie = 0;
+  std::string path;
+  std::string build_id;
+  Result<ProbePlan> plan;
+  std::vector<std::uint32_t> cores{};
+  std::optional<Attachment> everywhere{};  // system-wide
+  std::map<pid_t, Attachment> per_process{};
+  std::string attach_error{};
+  std::int64_t attached_ns = 0;  // CLOCK_MONOTONIC
+};
+
+struct KnownProcess {
+  python::ProcessInfo info;
+  const Core* core = nullptr;
+  const Binary* binary = nullptr;  // absent: no asyncio yet, or refused
+  std::uint64_t bias = 0;
+  bool from_first_task = false;  // attached while asyncio was not yet mapped
+  std::vector<std::string> warnings{};
+};
+
+class Catalog {
+ public:
+  // SESSION outlives the catalog; null: look, do not attach (doctor).
+  Catalog(Session* session, Scope scope);
+
+  // Looks at processes not seen before and forgets those that ended. AGAIN: also at those seen,
+  // for what changed without a mapping event (exec into something else, lost records).
+  void scan(bool again);
+  // Looks at one, again if need be. unobservable with the reason when it cannot be watched.
+  Result<void> consider(pid_t pid);
+  // The same for a process asked for by name: what cannot be counted is an error.
+  Result<void> require(pid_t pid);
+  // Attaches to an installation before any process of it runs, so that the first task is seen.
+  Result<void> prepare(const std::string& executable);
+  // Checks layouts against living processes; detaches what does not fit.
+  void check_layouts();
+
+  [[nodiscard]] const std::map<pid_t, KnownProcess>& processes() const { return processes_; }
+  [[nodiscard]] const std::map<ImageKey, Core>& cores() const { return cores_; }
+  [[nodiscard]] const std::map<ImageKey, Binary>& binaries() const { return binaries_; }
+  [[nodiscard]] const Core* core(std::uint32_t index) const;
+
+ private:
+  [[nodiscard]] bool in_scope(const python::ProcessInfo& info) const;
+  Result<Core*> register_core(const python::MappedFile& file);
+  Result<Binary*> register_binary(const python::MappedFile& file, const Core& core, const std::string& root);
+  Result<void> attach(Binary& binary, const std::string& path, pid_t pid);
+  Result<void> look(pid_t pid, KnownProcess& process);
+  Result<void> look_ahead(const python::MappedFile& core_file, KnownProcess& process);
+  Result<Binary*> register_and_attach(const python::MappedFile& file, const Core& core, pid_t pid);
+
+  Session* session_;
+  Scope scope_;
+  std::map<pid_t, KnownProcess> processes_;
+  std::set<pid_t> others_;  // looked at: not Python or not in scope
+  std::map<ImageKey, Core> cores_;
+  std::map<ImageKey, Binary> binaries_;
+};
+
+}  // namespace asyncleak::probe

@@ -1,0 +1,19 @@
+// The kernel's birth-cohort rings as disjoint age classes.
+//
+// Used by map_reader.cpp. Pure.
+#pragma once
+
+#include "asyncleak.h"
+#include "sample/sample.h"
+
+#include <cstdint>
+#include <vector>
+
+namespace asyncleak::probe {
+
+// OUTSTANDING is the truth the result sums to: the rings are read while they change, and tasks
+// older than the coarsest ring are in none; those become one cohort that begins at OLDEST_NS.
+[[nodiscard]] std::vector<Cohort> disjoint_cohorts(const al_site& site, std::int64_t now_ns, std::int64_t oldest_ns,
+                                                   std::uint64_t outstanding);
+
+}  // namespace asyncleak::probe

@@ -1,0 +1,41 @@
+#include "probe/drops.h"
+
+namespace asyncleak::probe {
+
+namespace {
+
+struct Description {
+  al_counter counter;
+  const char* name;
+  const char* meaning;
+};
+
+constexpr std::array descriptions{
+    Description{AL_DROP_BINARY, "unknown_image", "a probe fired in an image that is not registered"},
+    Description{AL_DROP_CORE, "unknown_interpreter", "no known interpreter fits the process"},
+    Description{AL_DROP_PROCESSES_FULL, "processes_full", "more processes than the process map holds"},
+    Description{AL_DROP_ARGS_UNREADABLE, "arguments_unreadable", "a task was counted without its coroutine"},
+    Description{AL_DROP_CODE_UNREADABLE, "code_unreadable", "a code object could not be read"},
+    Description{AL_DROP_SITES_FULL, "sites_full", "a task was not counted: more sites than --max-sites"},
+    Description{AL_DROP_TASKS_FULL, "tasks_full", "a task's end will not be seen: more tasks than --max-tasks"},
+    Description{AL_DROP_CODES_FULL, "names_full", "a name is missing: more functions than the name map holds"},
+    Description{AL_DROP_NAME_UNREADABLE, "name_unreadable", "a name is missing: its page was not in memory"},
+    Description{AL_DROP_THREAD_NOT_FOUND, "thread_not_found", "a creation stack is missing: no interpreter thread"},
+    Description{AL_DROP_STACK_UNREADABLE, "stack_unreadable", "a creation stack was cut short"},
+    Description{AL_DROP_COHORT_CONTENDED, "cohort_contended", "the age of a task is not known"},
+    Description{AL_DROP_FORK, "fork_inheritance", "a task a forked child inherited is not known"},
+};
+static_assert(descriptions.size() == AL_COUNTERS - AL_FIRST_DROP, "every loss counter needs a name");
+
+}  // namespace
+
+std::vector<Drop> describe_drops(const std::array<std::uint64_t, AL_COUNTERS>& counters) {
+  std::vector<Drop> drops;
+  drops.reserve(descriptions.size());
+  for (const auto& description : descriptions) {
+    drops.push_back({description.name, description.meaning, counters.at(description.counter)});
+  }
+  return drops;
+}
+
+}  // namespace asyncleak::probe

@@ -1,0 +1,26 @@
+// What this machine allows: kernel, BTF, privileges. Asked before anything is loaded, so that
+// a refusal names the one thing to do.
+//
+// Used by src/cli (all commands at start, `doctor` in full).
+#pragma once
+
+#include "util/result.h"
+
+#include <string>
+#include <vector>
+
+namespace asyncleak::probe {
+
+struct Check {
+  std::string subject;  // "kernel", "BTF", "privileges", ...
+  bool passed;
+  std::string finding;  // what was found
+  std::string advice;   // what to do; empty when passed
+};
+
+[[nodiscard]] std::vector<Check> check_environment();
+
+// unobservable with the first failed check.
+[[nodiscard]] Result<void> require_environment();
+
+}  // namespace asyncleak::probe

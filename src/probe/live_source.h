@@ -1,0 +1,49 @@
+// Samples of this machine, now: session, catalog, mapping events and map reader in one.
+//
+// Used by src/cli. One thread; react() and sample() are called from the main loop.
+#pragma once
+
+#include "probe/catalog.h"
+#include "probe/session.h"
+#include "sample/sample.h"
+#include "util/result.h"
+
+#include <memory>
+#include <string>
+#include <sys/types.h>
+#include <vector>
+
+namespace asyncleak::probe {
+
+struct WatchOptions {
+  Scope scope;
+  SessionOptions session;
+  bool keep_ended = false;  // ended processes stay in the samples
+};
+
+class LiveSource {
+ public:
+  // Loads, finds what runs already and attaches. With pids in scope, each must be observable.
+  [[nodiscard]] static Result<LiveSource> make(WatchOptions options);
+  LiveSource(LiveSource&&) noexcept;
+  ~LiveSource();
+
+  // Readable when a process has mapped an interpreter or asyncio: call react().
+  [[nodiscard]] int event_fd() const;
+  void react();
+  [[nodiscard]] Sample sample();
+
+  // `run`: counts PID and its descendants (WatchOptions::session.only_watched).
+  [[nodiscard]] Result<void> watch_tree(pid_t root);
+  // `run`: attaches to an interpreter that nobody runs yet. Best effort.
+  void prepare(const std::string& executable);
+
+  [[nodiscard]] const Catalog& catalog() const;
+
+ private:
+  struct State;
+  explicit LiveSource(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace asyncleak::probe

@@ -1,0 +1,178 @@
+#include "probe/map_reader.h"
+
+#include "probe/clock.h"
+#include "probe/cohorts.h"
+#include "probe/drops.h"
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <unistd.h>
+
+namespace asyncleak::probe {
+
+namespace {
+
+std::uint64_t outstanding_of(const al_site& site) {
+  const auto came = site.created + site.inherited;
+  const auto left = site.destroyed + site.untracked;
+  return came > left ? came - left : 0;
+}
+
+}  // namespace
+
+MapReader::MapReader(Session& session, const Catalog& catalog, bool keep_ended)
+    : session_(session), catalog_(catalog), keep_ended_(keep_ended), identities_(session, catalog) {
+  std::array<char, 256> name{};
+  if (gethostname(name.data(), name.size() - 1) == 0) host_ = name.data();
+}
+
+ProbeSample MapReader::read_probes(double trap_ns) const {
+  const auto counters = session_.counters();
+  ProbeSample probes;
+  probes.hits_total = counters[AL_HITS_INIT] + counters[AL_HITS_DEALLOC];
+  probes.cost_ns_per_hit = trap_ns;
+  if (counters[AL_TIMED_HITS] > 0) {
+    probes.cost_ns_per_hit +=
+        static_cast<double>(counters[AL_TIMED_NS]) / static_cast<double>(counters[AL_TIMED_HITS]);
+  }
+  probes.drops = describe_drops(counters);
+  probes.tasks_limit = session_.options().max_tasks;
+  probes.sites_limit = session_.options().max_sites;
+  return probes;
+}
+
+Coverage MapReader::coverage_of(pid_t pid, const Seen& seen) const {
+  const auto parent = seen_.find(seen.parent);
+  if (seen.parent != 0) return parent != seen_.end() ? parent->second.coverage : Coverage::since_attach;
+  const auto known = catalog_.processes().find(pid);
+  if (known == catalog_.processes().end() || known->second.binary == nullptr) return Coverage::since_attach;
+  if (known->second.from_first_task) return Coverage::exact;
+  // /proc counts the start in ticks since boot, which includes suspend; the kernel side does not.
+  const auto suspended = clock_ns(CLOCK_BOOTTIME) - monotonic_ns();
+  const auto started = static_cast<std::int64_t>(known->second.info.start_ticks) *
+                           (1'000'000'000 / sysconf(_SC_CLK_TCK)) - suspended;
+  const auto began = std::max(started, session_.last_exec_ns(pid).value_or(0));
+  return began > known->second.binary->attached_ns ? Coverage::exact : Coverage::since_attach;
+}
+
+ProcessSample MapReader::describe(pid_t pid) const {
+  ProcessSample process;
+  process.pid = pid;
+  const auto known = catalog_.processes().find(pid);
+  if (known == catalog_.processes().end()) return process;
+  const auto& info = known->second.info;
+  process.comm = info.comm;
+  process.cmdline = info.cmdline;
+  process.exe = info.exe;
+  process.unit = info.unit;
+  process.container = info.container;
+  process.warnings = known->second.warnings;
+  process.rss_bytes = python::resident_bytes(pid);
+  process.tasks = known->second.binary != nullptr ? Coverage::since_attach : Coverage::none;
+  const auto* core = known->second.core;
+  if (core != nullptr && core->interpreter) process.python = core->interpreter->version.text;
+  return process;
+}
+
+void MapReader::read_sites(Sample& sample) {
+  const auto used = session_.sites_used();
+  sample.sites.reserve(used);
+  for (std::uint32_t id = 1; id <= used; id++) {
+    if (!session_.site_ready(id)) continue;
+    const al_site site = session_.site(id);
+    auto& seen = seen_[site.key.process];
+    if (seen.pid == 0) {  // it may end before the processes are read
+      seen.pid = static_cast<pid_t>(site.tgid);
+      seen.last.comm.assign(reinterpret_cast<const char*>(site.comm), strnlen(reinterpret_cast<const char*>(site.comm), sizeof(site.comm)));
+    }
+    SiteSample out;
+    out.identity = identities_.of(id, site);
+    if (!out.identity) continue;  // its names are being written: in the next sample
+    out.outstanding = outstanding_of(site);
+    out.created_total = site.created;
+    out.destroyed_total = site.destroyed;
+    out.preexisting = site.inherited;
+    out.untracked = site.untracked;
+    out.first_seen_ns = static_cast<std::int64_t>(site.first_ns);
+    out.last_created_ns = static_cast<std::int64_t>(site.last_ns);
+    // Inherited tasks are older than their site: nothing is known of before the parent's.
+    const std::int64_t oldest = site.inherited > 0 ? 0 : out.first_seen_ns;
+    out.cohorts = disjoint_cohorts(site, sample.monotonic_ns, oldest, out.outstanding);
+    sample.probes.tasks_used += out.outstanding;
+    sample.probes.sites_used++;
+    sample.sites.push_back(std::move(out));
+  }
+}
+
+void MapReader::read_processes(Sample& sample) {
+  std::set<std::uint32_t> living;
+  std::set<pid_t> shown;
+  for (const auto& [pid, wire] : session_.processes()) {
+    living.insert(wire.id);
+    auto& seen = seen_[wire.id];
+    seen.pid = pid;
+    seen.parent = wire.parent;
+    seen.destroyed_unknown = wire.destroyed_unknown;
+    auto process = describe(pid);
+    if (process.comm.empty()) process.comm = seen.last.comm;  // newer than the catalog's last look
+    seen.coverage = coverage_of(pid, seen);
+    process.tasks = seen.coverage;
+    process.id = wire.id;
+    process.destroyed_unknown = wire.destroyed_unknown;
+    seen.last = process;
+    shown.insert(pid);
+    sample.processes.push_back(std::move(process));
+  }
+  for (auto& [id, seen] : seen_) {
+    if (living.contains(id)) continue;
+    auto process = seen.last;
+    process.id = id;
+    process.pid = seen.pid;
+    process.tasks = seen.coverage;
+    process.destroyed_unknown = seen.destroyed_unknown;
+    process.rss_bytes.reset();
+    process.ended = true;
+    sample.processes.push_back(std::move(process));
+    if (!keep_ended_) ended_.insert(id);
+  }
+  // Known to /proc, but no task was created or destroyed yet.
+  for (const auto& [pid, known] : catalog_.processes()) {
+    if (shown.contains(pid)) continue;
+    auto process = describe(pid);
+    if (process.tasks != Coverage::none) process.tasks = coverage_of(pid, Seen{});
+    sample.processes.push_back(std::move(process));
+  }
+}
+
+void MapReader::purge_ended() {
+  for (const auto process : ended_) {
+    for (std::uint32_t id = 1; id <= session_.sites_used(); id++) {
+      if (session_.site(id).key.process == process) identities_.forget(id);
+    }
+    // Failing keeps the rows in the kernel, where they do no harm but take room.
+    if (session_.purge(process)) seen_.erase(process);
+  }
+  ended_.clear();
+}
+
+Sample MapReader::read(double trap_ns) {
+  purge_ended();
+  Sample sample;
+  sample.wall_ns = clock_ns(CLOCK_REALTIME);
+  sample.monotonic_ns = monotonic_ns();
+  sample.host = host_;
+  sample.host_uptime_s = static_cast<double>(clock_ns(CLOCK_BOOTTIME)) / 1e9;
+  sample.probes = read_probes(trap_ns);
+  // Sites before processes: a process that ends in between is then seen to have ended.
+  read_sites(sample);
+  read_processes(sample);
+  std::map<std::uint32_t, bool> lossy;
+  for (const auto& site : sample.sites) lossy[site.identity->process] |= site.untracked > 0;
+  for (auto& process : sample.processes) {
+    if (lossy[process.id] && process.id != 0) process.tasks = Coverage::at_least;
+  }
+  return sample;
+}
+
+}  // namespace asyncleak::probe

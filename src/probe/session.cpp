@@ -1,0 +1,234 @@
+#include "probe/session.h"
+
+#include "asyncleak.skel.h"
+#include "util/handle.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <cerrno>
+#include <cstring>
+#include <fmt/format.h>
+#include <sys/mman.h>
+
+namespace asyncleak::probe {
+
+namespace {
+
+// libbpf explains a refused program on its log; kept quiet, the error below says what to do.
+int discard_log(libbpf_print_level /*level*/, const char* /*format*/, va_list /*arguments*/) { return 0; }
+
+Error load_error(int code) {
+  auto error = system_error("loading the BPF programs", code);
+  error.kind = ErrorKind::unobservable;
+  if (code == EPERM || code == EACCES) {
+    error.advice = "run as root, or with CAP_BPF, CAP_PERFMON and CAP_SYS_PTRACE";
+  } else {
+    error.advice = "run 'asyncleak-top doctor' to see what this kernel lacks";
+  }
+  return error;
+}
+
+template <class Key, class Visit>
+void for_each_key(int map, Visit visit) {
+  Key key{};
+  Key next{};
+  const Key* previous = nullptr;
+  while (bpf_map_get_next_key(map, previous, &next) == 0) {
+    key = next;
+    previous = &key;
+    visit(key);
+  }
+}
+
+}  // namespace
+
+struct Attachment::Links {
+  std::vector<Handle<bpf_link, bpf_link__destroy>> links;
+};
+
+Attachment::Attachment(std::unique_ptr<Links> links) : links_(std::move(links)) {}
+Attachment::Attachment(Attachment&&) noexcept = default;
+Attachment& Attachment::operator=(Attachment&&) noexcept = default;
+Attachment::~Attachment() = default;
+
+struct Session::State {
+  SessionOptions options;
+  Handle<asyncleak_bpf, asyncleak_bpf::destroy> skeleton;
+  al_site* sites = nullptr;  // the `sites` map, shared with the kernel
+  std::size_t sites_bytes = 0;
+
+  State() = default;
+  State(const State&) = delete;
+  State& operator=(const State&) = delete;
+  ~State() {
+    if (sites != nullptr) munmap(sites, sites_bytes);
+  }
+
+  [[nodiscard]] int fd(const bpf_map* map) const { return bpf_map__fd(map); }
+  [[nodiscard]] Result<void> update(const bpf_map* map, const void* key, const void* value, std::string_view what) {
+    if (bpf_map_update_elem(fd(map), key, value, BPF_ANY) != 0) return fail(system_error(what, errno));
+    return {};
+  }
+};
+
+Session::Session(std::unique_ptr<State> state) : state_(std::move(state)) {}
+Session::Session(Session&&) noexcept = default;
+Session::~Session() = default;
+
+Result<Session> Session::make(const SessionOptions& options) {
+  libbpf_set_print(discard_log);
+  auto state = std::make_unique<State>();
+  state->options = options;
+  state->skeleton.reset(asyncleak_bpf::open());
+  if (!state->skeleton) return fail(load_error(errno));
+  auto& skeleton = *state->skeleton;
+  skeleton.rodata->al_stack_depth = options.stack_depth;
+  skeleton.rodata->al_max_sites = options.max_sites;
+  skeleton.rodata->al_only_watched = options.only_watched;
+  bpf_map__set_max_entries(skeleton.maps.tasks, options.max_tasks);
+  for (bpf_map* map : {skeleton.maps.site_ids, skeleton.maps.sites, skeleton.maps.origins, skeleton.maps.free_sites}) {
+    bpf_map__set_max_entries(map, options.max_sites);
+  }
+  if (const int error = asyncleak_bpf::load(&skeleton); error != 0) return fail(load_error(-error));
+  for (bpf_program* program :
+       {skeleton.progs.process_fork, skeleton.progs.process_exec, skeleton.progs.process_exit}) {
+    bpf_link* link = bpf_program__attach(program);
+    if (link == nullptr) {
+      return fail(within(fmt::format("attaching {}", bpf_program__name(program)), load_error(errno)));
+    }
+    if (program == skeleton.progs.process_fork) skeleton.links.process_fork = link;
+    if (program == skeleton.progs.process_exec) skeleton.links.process_exec = link;
+    if (program == skeleton.progs.process_exit) skeleton.links.process_exit = link;
+  }
+  state->sites_bytes = sizeof(al_site) * options.max_sites;
+  // Writable: purge() clears the sites of a process that ended.
+  void* shared = mmap(nullptr, state->sites_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, state->fd(skeleton.maps.sites), 0);
+  if (shared == MAP_FAILED) return fail(system_error("mapping the site counters", errno));
+  state->sites = static_cast<al_site*>(shared);
+  return Session(std::move(state));
+}
+
+Result<void> Session::set_core(std::uint32_t core, const al_layout& layout) {
+  return state_->update(state_->skeleton->maps.layouts, &core, &layout, "storing an interpreter's layout");
+}
+
+Result<void> Session::set_binary(std::uint32_t cookie, const al_binary& binary) {
+  return state_->update(state_->skeleton->maps.binaries, &cookie, &binary, "storing an image's registers");
+}
+
+Result<void> Session::watch(pid_t pid) {
+  const auto tgid = static_cast<std::uint32_t>(pid);
+  const std::uint8_t yes = 1;
+  return state_->update(state_->skeleton->maps.watched, &tgid, &yes, fmt::format("watching PID {}", pid));
+}
+
+Result<Attachment> Session::attach(const std::string& path, const std::vector<ProbePoint>& points, std::uint32_t cookie,
+                                   pid_t pid) {
+  auto& programs = state_->skeleton->progs;
+  auto links = std::make_unique<Attachment::Links>();
+  for (const auto& point : points) {
+    bpf_program* program = point.program == Program::task_init      ? programs.task_init
+                           : point.program == Program::task_dealloc ? programs.task_dealloc
+                                                                    : programs.calibrate;
+    bpf_uprobe_opts options{};
+    options.sz = sizeof(options);
+    options.bpf_cookie = cookie;
+    bpf_link* link = bpf_program__attach_uprobe_opts(program, pid, path.c_str(), point.file_offset, &options);
+    if (link == nullptr) {
+      auto error = system_error(fmt::format("attaching a uprobe at {}+0x{:x}", path, point.file_offset), errno);
+      if (errno == EPERM || errno == EACCES) error.advice = "run as root, or with CAP_PERFMON";
+      error.kind = ErrorKind::unobservable;
+      return fail(std::move(error));
+    }
+    links->links.emplace_back(link);
+  }
+  return Attachment(std::move(links));
+}
+
+const SessionOptions& Session::options() const { return state_->options; }
+
+std::uint32_t Session::sites_used() const {
+  const std::uint32_t handed_out = state_->skeleton->bss->al_site_ids_used;
+  return std::min(handed_out, state_->options.max_sites - 1);
+}
+
+bool Session::site_ready(std::uint32_t id) const {
+  return __atomic_load_n(&state_->sites[id].state, __ATOMIC_ACQUIRE) == AL_SITE_READY;
+}
+
+al_site Session::site(std::uint32_t id) const {
+  const auto destroyed = __atomic_load_n(&state_->sites[id].destroyed, __ATOMIC_ACQUIRE);
+  al_site copy = state_->sites[id];
+  copy.destroyed = destroyed;
+  return copy;
+}
+
+std::optional<al_origin> Session::origin(std::uint32_t site) const {
+  al_origin origin{};
+  if (bpf_map_lookup_elem(state_->fd(state_->skeleton->maps.origins), &site, &origin) != 0) return std::nullopt;
+  return origin;
+}
+
+std::optional<al_code> Session::code(const al_code_key& key) const {
+  al_code code{};
+  if (bpf_map_lookup_elem(state_->fd(state_->skeleton->maps.codes), &key, &code) != 0 || code.ready == 0) {
+    return std::nullopt;
+  }
+  return code;
+}
+
+std::vector<std::pair<pid_t, al_process>> Session::processes() const {
+  std::vector<std::pair<pid_t, al_process>> result;
+  const int map = state_->fd(state_->skeleton->maps.processes);
+  for_each_key<std::uint32_t>(map, [&](std::uint32_t tgid) {
+    al_process process{};
+    if (bpf_map_lookup_elem(map, &tgid, &process) == 0) result.emplace_back(static_cast<pid_t>(tgid), process);
+  });
+  return result;
+}
+
+std::optional<std::int64_t> Session::last_exec_ns(pid_t pid) const {
+  const auto tgid = static_cast<std::uint32_t>(pid);
+  std::uint64_t at = 0;
+  if (bpf_map_lookup_elem(state_->fd(state_->skeleton->maps.execs), &tgid, &at) != 0) return std::nullopt;
+  return static_cast<std::int64_t>(at);
+}
+
+std::array<std::uint64_t, AL_COUNTERS> Session::counters() const {
+  std::array<std::uint64_t, AL_COUNTERS> totals{};
+  std::vector<std::uint64_t> per_cpu(static_cast<std::size_t>(libbpf_num_possible_cpus()));
+  const int map = state_->fd(state_->skeleton->maps.counters);
+  for (std::uint32_t index = 0; index < AL_COUNTERS; index++) {
+    if (bpf_map_lookup_elem(map, &index, per_cpu.data()) != 0) continue;
+    for (const auto value : per_cpu) totals.at(index) += value;
+  }
+  return totals;
+}
+
+Result<void> Session::purge(std::uint32_t process) {
+  auto& maps = state_->skeleton->maps;
+  al_purge purge{process, 0};
+  bpf_test_run_opts run{};
+  run.sz = sizeof(run);
+  run.ctx_in = &purge;
+  run.ctx_size_in = sizeof(purge);
+  if (bpf_prog_test_run_opts(bpf_program__fd(state_->skeleton->progs.purge_process), &run) != 0) {
+    return fail(system_error("forgetting the tasks of an ended process", errno));
+  }
+  std::vector<al_code_key> codes;
+  for_each_key<al_code_key>(state_->fd(maps.codes), [&](const al_code_key& key) {
+    if (key.process == process) codes.push_back(key);
+  });
+  for (const auto& key : codes) bpf_map_delete_elem(state_->fd(maps.codes), &key);
+  for (std::uint32_t id = 1; id <= sites_used(); id++) {
+    al_site& site = state_->sites[id];
+    if (site.key.process != process) continue;
+    bpf_map_delete_elem(state_->fd(maps.site_ids), &site.key);
+    bpf_map_delete_elem(state_->fd(maps.origins), &id);
+    site = al_site{};
+    bpf_map_update_elem(state_->fd(maps.free_sites), nullptr, &id, BPF_ANY);
+  }
+  return {};
+}
+
+}  // namespace asyncleak::probe

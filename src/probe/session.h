@@ -1,0 +1,84 @@
+// The loaded BPF programs and their maps, for as long as this object lives. When it (or the
+// process) dies the kernel removes every probe: nothing is pinned.
+//
+// Used by the rest of this folder. The only file that calls libbpf is session.cpp.
+#pragma once
+
+#include "asyncleak.h"
+#include "util/result.h"
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <sys/types.h>
+#include <utility>
+#include <vector>
+
+namespace asyncleak::probe {
+
+struct SessionOptions {
+  std::uint32_t stack_depth = 8;
+  std::uint32_t max_tasks = 1U << 20;  // outstanding, on the whole machine
+  std::uint32_t max_sites = 8192;
+  bool only_watched = false;  // count only processes given to watch() and their descendants
+};
+
+// Uprobes on one image (all processes, or one); detached when destroyed.
+class Attachment {
+ public:
+  Attachment(Attachment&&) noexcept;
+  Attachment& operator=(Attachment&&) noexcept;
+  ~Attachment();
+
+ private:
+  friend class Session;
+  struct Links;
+  explicit Attachment(std::unique_ptr<Links> links);
+  std::unique_ptr<Links> links_;
+};
+
+enum class Program { task_init, task_dealloc, calibrate };
+
+struct ProbePoint {
+  Program program;
+  std::uint64_t file_offset;
+};
+
+class Session {
+ public:
+  // Opens, sizes, loads (verifier) and attaches the process tracepoints.
+  [[nodiscard]] static Result<Session> make(const SessionOptions& options);
+  Session(Session&&) noexcept;
+  ~Session();
+
+  [[nodiscard]] Result<void> set_core(std::uint32_t core, const al_layout& layout);
+  [[nodiscard]] Result<void> set_binary(std::uint32_t cookie, const al_binary& binary);
+  // PID -1: every process that maps the file, now or later.
+  [[nodiscard]] Result<Attachment> attach(const std::string& path, const std::vector<ProbePoint>& points,
+                                          std::uint32_t cookie, pid_t pid);
+  [[nodiscard]] Result<void> watch(pid_t pid);
+
+  [[nodiscard]] const SessionOptions& options() const;
+  // Sites 1..sites_used() by id. No system call: the counters are in memory shared with the
+  // kernel. Destroyed is read first, so that created - destroyed is never negative.
+  [[nodiscard]] std::uint32_t sites_used() const;
+  [[nodiscard]] bool site_ready(std::uint32_t id) const;
+  [[nodiscard]] al_site site(std::uint32_t id) const;
+  [[nodiscard]] std::optional<al_origin> origin(std::uint32_t site) const;
+  [[nodiscard]] std::optional<al_code> code(const al_code_key& key) const;
+  [[nodiscard]] std::vector<std::pair<pid_t, al_process>> processes() const;
+  [[nodiscard]] std::optional<std::int64_t> last_exec_ns(pid_t pid) const;  // CLOCK_MONOTONIC
+  [[nodiscard]] std::array<std::uint64_t, AL_COUNTERS> counters() const;    // summed over CPUs
+
+  // Forgets a process that ended: its task records, names and sites; their ids are used again.
+  [[nodiscard]] Result<void> purge(std::uint32_t process);
+
+ private:
+  struct State;
+  explicit Session(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace asyncleak::probe

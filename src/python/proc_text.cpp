@@ -1,0 +1,142 @@
+#include "python/proc_text.h"
+
+#include <algorithm>
+#include <array>
+#include <cctype>
+#include <charconv>
+
+namespace asyncleak::python {
+namespace {
+
+constexpr std::size_t container_digits = 64;
+constexpr std::size_t shown_container_digits = 12;
+
+// The text before SEPARATOR, which is cut off REST together with it.
+std::string_view take(std::string_view& rest, char separator) {
+  const std::size_t end = rest.find(separator);
+  const std::string_view token = rest.substr(0, end);
+  rest = end == std::string_view::npos ? std::string_view{} : rest.substr(end + 1);
+  return token;
+}
+
+std::optional<std::uint64_t> number(std::string_view text, int base) {
+  std::uint64_t value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value, base);
+  if (error != std::errc{} || end != text.data() + text.size()) return std::nullopt;
+  return value;
+}
+
+// The kernel escapes nothing but the newline (fs/proc/task_mmu.c: seq_path(m, path, "\n")).
+std::string unescape_newlines(std::string_view path) {
+  constexpr std::string_view escaped = "\\012";
+  std::string text(path);
+  for (std::size_t at = text.find(escaped); at != std::string::npos; at = text.find(escaped, at + 1)) {
+    text.replace(at, escaped.size(), "\n");
+  }
+  return text;
+}
+
+bool all_hex(std::string_view text) {
+  return std::ranges::all_of(text, [](unsigned char c) { return std::isxdigit(c) != 0; });
+}
+
+// "docker-<64 hex>.scope", "cri-containerd-<64 hex>.scope", "<64 hex>": the short id.
+std::string container_in(std::string_view component) {
+  if (component.ends_with(".scope")) component.remove_suffix(std::string_view(".scope").size());
+  component = component.substr(component.rfind('-') + 1);
+  // CRI-O without systemd: "crio-<id>"; cri-containerd with a prefix: "kubepods-...:cri-containerd:<id>".
+  component = component.substr(component.rfind(':') + 1);
+  if (component.size() != container_digits || !all_hex(component)) return {};
+  return std::string(component.substr(0, shown_container_digits));
+}
+
+CgroupNames names_in(std::string_view path) {
+  CgroupNames names;
+  while (!path.empty()) {
+    const std::string_view component = take(path, '/');
+    if (std::string id = container_in(component); !id.empty()) {
+      names = {{}, std::move(id)};
+    } else if (component.ends_with(".service") || component.ends_with(".scope")) {
+      names.unit = component;
+    }
+  }
+  return names;
+}
+
+}  // namespace
+
+std::optional<Mapping> parse_mapping(std::string_view line) {
+  Mapping mapping;
+  std::string_view range = take(line, ' ');
+  const auto start = number(take(range, '-'), 16);
+  const auto end = number(range, 16);
+  const std::string_view permissions = take(line, ' ');
+  const auto offset = number(take(line, ' '), 16);
+  std::string_view device = take(line, ' ');
+  const auto major = number(take(device, ':'), 16);
+  const auto minor = number(device, 16);
+  const auto inode = number(take(line, ' '), 10);
+  if (!start || !end || !offset || !major || !minor || !inode || *inode == 0 || permissions.size() < 4) {
+    return std::nullopt;
+  }
+  const std::size_t path_start = line.find_first_not_of(' ');
+  if (path_start == std::string_view::npos || line[path_start] != '/') return std::nullopt;
+  std::string_view path = line.substr(path_start);
+  constexpr std::string_view deleted = " (deleted)";
+  mapping.deleted = path.ends_with(deleted);
+  if (mapping.deleted) path.remove_suffix(deleted.size());
+  mapping.start = *start;
+  mapping.end = *end;
+  mapping.offset = *offset;
+  // new_encode_dev's inverse is makedev(3), as stat gives it (glibc sysdeps/.../makedev.h).
+  mapping.id = {(*major & 0xfffff000U) << 32 | (*major & 0xfffU) << 8 | (*minor & 0xffffff00U) << 12 | (*minor & 0xffU),
+                *inode};
+  mapping.executable = permissions[2] == 'x';
+  mapping.path = unescape_newlines(path);
+  return mapping;
+}
+
+std::string map_files_name(const Mapping& mapping) {
+  std::array<char, 40> name;
+  char* end = std::to_chars(name.begin(), name.end(), mapping.start, 16).ptr;
+  *end++ = '-';
+  end = std::to_chars(end, name.end(), mapping.end, 16).ptr;
+  return {name.data(), end};
+}
+
+CgroupNames parse_cgroup(std::string_view text) {
+  // v2 is "0::PATH"; with v1 every controller has a line and systemd's own is "name=systemd".
+  CgroupNames best;
+  while (!text.empty()) {
+    std::string_view line = take(text, '\n');
+    take(line, ':');
+    const std::string_view controllers = take(line, ':');
+    CgroupNames names = names_in(line);
+    if (best.container.empty()) best.container = std::move(names.container);
+    if (controllers.empty() || controllers == "name=systemd" || best.unit.empty()) {
+      if (!names.unit.empty()) best.unit = std::move(names.unit);
+    }
+  }
+  return best;
+}
+
+std::optional<std::uint64_t> parse_start_ticks(std::string_view stat) {
+  const std::size_t name_end = stat.rfind(')');
+  if (name_end == std::string_view::npos) return std::nullopt;
+  std::string_view rest = stat.substr(name_end + 1);
+  take(rest, ' ');
+  constexpr int fields_before = 22 - 3;  // the name is field 2
+  for (int field = 0; field < fields_before; ++field) take(rest, ' ');
+  return number(take(rest, ' '), 10);
+}
+
+std::string parse_cmdline(std::string_view arguments) {
+  while (arguments.ends_with('\0')) arguments.remove_suffix(1);
+  std::string line(arguments);
+  std::ranges::replace(line, '\0', ' ');
+  std::ranges::replace_if(
+      line, [](unsigned char c) { return c < ' ' || c == 0x7f; }, '?');
+  return line;
+}
+
+}  // namespace asyncleak::python

@@ -1,0 +1,240 @@
+#include "python/process.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <charconv>
+#include <climits>
+
+#include "python/proc_text.h"
+#include "util/handle.h"
+
+namespace asyncleak::python {
+namespace {
+
+std::string proc_path(pid_t pid, std::string_view name) {
+  return "/proc/" + std::to_string(pid) + "/" + std::string(name);
+}
+
+Error process_error(pid_t pid, std::string_view what, int code) {
+  const std::string name = "PID " + std::to_string(pid);
+  if (code == ENOENT || code == ESRCH) return {"no process with " + name, {}, ErrorKind::unobservable};
+  if (code == EACCES || code == EPERM) {
+    return {name + " belongs to another user", "run as root", ErrorKind::unobservable};
+  }
+  return system_error("reading " + proc_path(pid, what), code);
+}
+
+Result<std::string> read_proc(pid_t pid, std::string_view name) {
+  const Fd fd(open(proc_path(pid, name).c_str(), O_RDONLY | O_CLOEXEC));
+  if (!fd) return fail(process_error(pid, name, errno));
+  std::string text;
+  std::array<char, 16384> chunk;
+  for (;;) {
+    const ssize_t got = read(fd.get(), chunk.data(), chunk.size());
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return fail(process_error(pid, name, errno));
+    if (got == 0) return text;
+    text.append(chunk.data(), static_cast<std::size_t>(got));
+  }
+}
+
+Result<std::string> read_link(pid_t pid, std::string_view name) {
+  std::array<char, PATH_MAX> target;
+  const ssize_t length = readlink(proc_path(pid, name).c_str(), target.data(), target.size());
+  if (length < 0) return fail(process_error(pid, name, errno));
+  return std::string(target.data(), static_cast<std::size_t>(length));
+}
+
+Result<std::string> read_exe(pid_t pid) {
+  auto path = read_link(pid, "exe");
+  constexpr std::string_view deleted = " (deleted)";
+  if (path && path->ends_with(deleted)) path->resize(path->size() - deleted.size());
+  return path;
+}
+
+std::string_view basename_of(std::string_view path) { return path.substr(path.rfind('/') + 1); }
+
+bool is_libpython(std::string_view path) {
+  // Not libpython3.so, the stub of the stable ABI: it holds no interpreter.
+  const std::string_view name = basename_of(path);
+  return name.starts_with("libpython3.") && name.size() > 11 && name[11] >= '0' && name[11] <= '9' &&
+         name.find(".so") != std::string_view::npos;
+}
+
+bool is_interpreter(std::string_view path) { return basename_of(path).starts_with("python"); }
+
+// Extension modules and the standard library's directory: /usr/lib/python3.11/lib-dynload/...
+bool tells_python(std::string_view path) {
+  return path.find("/python3") != std::string_view::npos || path.find(".cpython-3") != std::string_view::npos ||
+         path.find(".abi3.so") != std::string_view::npos;
+}
+
+std::optional<FileId> file_id(const std::string& path) {
+  struct stat status {};
+  if (stat(path.c_str(), &status) != 0) return std::nullopt;
+  return FileId{status.st_dev, status.st_ino};
+}
+
+// /proc shows a chrooted process's paths from our root, not from its own.
+std::string path_inside(pid_t pid, const std::string& path) {
+  const auto root = read_link(pid, "root");
+  if (!root || *root == "/" || !path.starts_with(*root + "/")) return path;
+  return path.substr(root->size());
+}
+
+// map_files needs CAP_SYS_ADMIN or CAP_CHECKPOINT_RESTORE (fs/proc/base.c, 5.9), but reaches the very inode
+// whatever became of the path. Without it the path, if the inode there is still the one mapped.
+Result<MappedFile> openable(pid_t pid, const Mapping& mapping) {
+  MappedFile file{mapping.id,
+                  path_inside(pid, mapping.path),
+                  proc_path(pid, "map_files/" + map_files_name(mapping)),
+                  mapping.start,
+                  mapping.offset,
+                  mapping.deleted};
+  if (const auto id = file_id(file.open_path)) {
+    file.id = *id;
+    return file;
+  }
+  file.open_path = proc_path(pid, "root") + file.path;
+  const auto id = file_id(file.open_path);
+  if (!mapping.deleted && id && id->inode == mapping.id.inode) {
+    file.id = *id;
+    return file;
+  }
+  return fail("PID " + std::to_string(pid) + ": " + mapping.path + " was replaced or deleted since it was started",
+              "run as root, or restart the process", ErrorKind::unobservable);
+}
+
+struct Candidates {
+  std::optional<Mapping> exe, libpython, asyncio;
+  bool python_named = false;  // a mapped file's path speaks of Python
+};
+
+Candidates scan_maps(std::string_view maps, std::string_view exe) {
+  Candidates found;
+  while (!maps.empty()) {
+    const std::size_t end = maps.find('\n');
+    const std::string_view line = maps.substr(0, end);
+    maps = end == std::string_view::npos ? std::string_view{} : maps.substr(end + 1);
+    auto mapping = parse_mapping(line);
+    if (!mapping) continue;
+    found.python_named = found.python_named || tells_python(mapping->path);
+    // Images are recognised by their code: a program may also map such a file just to read it.
+    if (!mapping->executable) continue;
+    if (!found.exe && mapping->path == exe) {
+      found.exe = std::move(mapping);
+    } else if (!found.libpython && is_libpython(mapping->path)) {
+      found.libpython = std::move(mapping);
+    } else if (!found.asyncio && is_asyncio_file(mapping->path)) {
+      found.asyncio = std::move(mapping);
+    }
+  }
+  return found;
+}
+
+}  // namespace
+
+std::vector<pid_t> list_processes() {
+  std::vector<pid_t> pids;
+  const Handle<DIR, closedir> directory(opendir("/proc"));
+  if (!directory) return pids;
+  while (const dirent* entry = readdir(directory.get())) {
+    const std::string_view name = entry->d_name;
+    pid_t pid = 0;
+    const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), pid);
+    if (error == std::errc{} && end == name.data() + name.size()) pids.push_back(pid);
+  }
+  return pids;
+}
+
+Result<ProcessInfo> read_process(pid_t pid) {
+  ProcessInfo info;
+  info.pid = pid;
+  const auto stat_text = read_proc(pid, "stat");
+  if (!stat_text) return fail(stat_text.error());
+  const auto start_ticks = parse_start_ticks(*stat_text);
+  if (!start_ticks) return fail("PID " + std::to_string(pid) + ": /proc/PID/stat has no start time");
+  info.start_ticks = *start_ticks;
+  auto comm = read_proc(pid, "comm");
+  auto cmdline = read_proc(pid, "cmdline");
+  const auto cgroup = read_proc(pid, "cgroup");
+  if (!comm) return fail(comm.error());
+  if (!cmdline) return fail(cmdline.error());
+  if (comm->ends_with('\n')) comm->pop_back();
+  info.comm = parse_cmdline(*comm);
+  info.cmdline = parse_cmdline(*cmdline);
+  // Readable for the owner and root only; everything else here is for everybody.
+  info.exe = read_exe(pid).value_or("");
+  if (cgroup) {
+    CgroupNames names = parse_cgroup(*cgroup);
+    info.unit = std::move(names.unit);
+    info.container = std::move(names.container);
+  }
+  struct stat status {};
+  if (stat(proc_path(pid, "").c_str(), &status) != 0) return fail(process_error(pid, "", errno));
+  info.uid = status.st_uid;
+  return info;
+}
+
+Result<PythonImages> find_images(pid_t pid) {
+  const auto exe = read_exe(pid);
+  const auto maps = read_proc(pid, "maps");
+  if (!maps) return fail(maps.error());
+  // A kernel thread has no memory and so no executable.
+  if (maps->empty()) return PythonImages{};
+  if (!exe) return fail(exe.error());
+  const Candidates found = scan_maps(*maps, *exe);
+
+  PythonImages images;
+  const bool exe_is_core = found.exe && (is_interpreter(*exe) || found.asyncio || found.python_named);
+  const std::optional<Mapping>& core = found.libpython ? found.libpython : found.exe;
+  if (!core || (!found.libpython && !exe_is_core)) return images;
+  auto core_file = openable(pid, *core);
+  if (!core_file) return fail(core_file.error());
+  images.core = std::move(*core_file);
+  images.might_be_builtin = !found.asyncio;
+  if (found.asyncio) {
+    auto asyncio_file = openable(pid, *found.asyncio);
+    if (!asyncio_file) return fail(asyncio_file.error());
+    images.asyncio = std::move(*asyncio_file);
+  }
+  return images;
+}
+
+std::uint64_t load_bias(std::span<const elf::Segment> segments, const MappedFile& file) {
+  const std::uint64_t page_mask = ~(static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE)) - 1);
+  for (const elf::Segment& segment : segments) {
+    if (segment.executable && (segment.file_offset & page_mask) <= file.offset &&
+        file.offset < segment.file_offset + segment.file_size) {
+      return file.start - (segment.vaddr + file.offset - segment.file_offset);
+    }
+  }
+  return file.start - file.offset;
+}
+
+std::optional<std::uint64_t> resident_bytes(pid_t pid) {
+  const auto text = read_proc(pid, "statm");
+  if (!text) return std::nullopt;
+  const std::size_t second = text->find(' ');
+  if (second == std::string::npos) return std::nullopt;
+  std::uint64_t pages = 0;
+  const auto [end, error] = std::from_chars(text->data() + second + 1, text->data() + text->size(), pages);
+  if (error != std::errc{}) return std::nullopt;
+  return pages * static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE));
+}
+
+bool is_python_file(const std::string& path) {
+  return is_libpython(path) || is_interpreter(path) || is_asyncio_file(path);
+}
+
+bool is_asyncio_file(const std::string& path) {
+  const std::string_view name = basename_of(path);
+  return name.starts_with("_asyncio.") && name.find(".so") != std::string_view::npos;
+}
+
+}  // namespace asyncleak::python

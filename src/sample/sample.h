@@ -1,0 +1,100 @@
+// What was observed at one moment: self-contained, names resolved, no address that needs the
+// target alive. Record, replay and live are the same from here on.
+//
+// Made by src/probe (map_reader), read by src/model. Passive values; units in the names.
+// nullopt = not observed; never 0 instead.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <sys/types.h>
+#include <vector>
+
+namespace asyncleak {
+
+struct Frame {
+  std::string function;  // qualified name from 3.11 on
+  std::string file;
+  std::optional<int> line;
+  bool operator==(const Frame&) const = default;
+};
+
+// Never changes during a session, so it is shared, not copied, from sample to sample.
+struct SiteIdentity {
+  std::uint64_t id = 0;  // unique in the session, also across processes
+  pid_t pid = 0;
+  std::uint32_t process = 0;  // ProcessSample::id
+  std::string kind = "task";  // task, coroutine, asyncgen, timer, transport, alloc
+  std::string coroutine;      // qualified name; "?" where it could not be read
+  std::string file;           // empty: not known
+  std::optional<int> line;    // first line of the coroutine function
+  std::vector<Frame> created_at;  // innermost first
+  bool stack_cut = false;         // frames were left out below the last one
+};
+
+// COUNT tasks that exist and were born in [born_from_ns, born_to_ns), CLOCK_MONOTONIC.
+struct Cohort {
+  std::int64_t born_from_ns = 0;
+  std::int64_t born_to_ns = 0;
+  std::uint64_t count = 0;
+};
+
+struct SiteSample {
+  std::shared_ptr<const SiteIdentity> identity;
+  std::uint64_t created_total = 0;
+  std::uint64_t destroyed_total = 0;
+  std::uint64_t outstanding = 0;
+  std::uint64_t preexisting = 0;  // of outstanding or destroyed: not created under our eyes (inherited by fork)
+  std::uint64_t untracked = 0;    // created when the map was full: outstanding is "at least" without them
+  std::int64_t first_seen_ns = 0;  // CLOCK_MONOTONIC
+  std::int64_t last_created_ns = 0;
+  std::vector<Cohort> cohorts;  // disjoint, oldest first, empty ones left out; sum = outstanding
+};
+
+enum class Coverage {
+  exact,        // watched since before the first task
+  since_attach, // tasks created earlier are not counted
+  at_least,     // events of this process were lost: numbers are lower bounds
+  none,         // nothing observed; the warning says why
+};
+
+struct LoopSample {};  // census fills this in (DESIGN.md section 1)
+
+struct ProcessSample {
+  std::uint32_t id = 0;  // unique in the session; 0: known to /proc only, no event yet
+  pid_t pid = 0;
+  std::string comm, cmdline, exe, python, unit, container;
+  std::optional<std::uint64_t> rss_bytes;
+  Coverage tasks = Coverage::since_attach;
+  std::uint64_t destroyed_unknown = 0;  // tasks from before the attach that ended since
+  bool ended = false;                   // the last sample that shows it
+  std::vector<std::string> warnings;
+};
+
+struct Drop {
+  std::string name;  // snake_case, as in JSON and Prometheus
+  std::string meaning;
+  std::uint64_t total = 0;
+};
+
+struct ProbeSample {
+  std::uint64_t hits_total = 0;
+  double cost_ns_per_hit = 0;  // measured on this machine at start
+  std::vector<Drop> drops;     // every way to lose an event, also those at 0
+  std::uint64_t tasks_used = 0, tasks_limit = 0;
+  std::uint64_t sites_used = 0, sites_limit = 0;
+};
+
+struct Sample {
+  std::int64_t wall_ns = 0;       // CLOCK_REALTIME
+  std::int64_t monotonic_ns = 0;  // CLOCK_MONOTONIC
+  std::string host;
+  double host_uptime_s = 0;
+  ProbeSample probes;
+  std::vector<ProcessSample> processes;
+  std::vector<SiteSample> sites;
+};
+
+}  // namespace asyncleak

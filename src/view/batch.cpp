@@ -1,0 +1,159 @@
+#include "view/batch.h"
+
+#include "util/text.h"
+
+#include <fmt/format.h>
+#include <algorithm>
+#include <utility>
+
+namespace asyncleak {
+namespace {
+
+bool starts_character(char byte) { return (static_cast<unsigned char>(byte) & 0xC0U) != 0x80U; }
+
+std::size_t characters(std::string_view text) {
+  return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), starts_character));
+}
+
+std::string_view first_characters(std::string_view text, std::size_t count) {
+  std::size_t seen = 0;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (starts_character(text[i]) && seen++ == count) return text.substr(0, i);
+  }
+  return text;
+}
+
+// Lines go out cut to the width and without trailing blanks.
+class Lines {
+ public:
+  Lines(std::ostream& out, std::size_t width) : out_(out), width_(width) {}
+  void add(std::string_view line) {
+    if (width_ > 0) line = first_characters(line, width_);
+    const std::size_t end = line.find_last_not_of(' ');
+    out_ << line.substr(0, end == std::string_view::npos ? 0 : end + 1) << '\n';
+  }
+
+ private:
+  std::ostream& out_;
+  std::size_t width_;
+};
+
+std::string plural(std::uint64_t count, std::string_view noun, std::string_view plural_ending) {
+  return fmt::format("{} {}{}", count, noun, count == 1 ? "" : plural_ending);
+}
+
+std::string or_unknown(const std::optional<double>& value, std::string (*format)(double)) {
+  return value ? format(*value) : std::string(unknown_cell);
+}
+
+// How far the counts can be believed: the worst coverage, what was lost, how near the limit.
+std::string trust_line(const Report& report) {
+  Coverage worst = Coverage::exact;
+  std::size_t unobserved = 0;
+  for (const ProcessRow& row : report.processes) {
+    if (row.process.tasks == Coverage::none) {
+      ++unobserved;
+    } else {
+      worst = std::max(worst, row.process.tasks);
+    }
+  }
+  std::string text = "trust: ";
+  text += worst == Coverage::exact ? "exact" : worst == Coverage::since_attach ? "exact since attach" : "at least";
+  if (unobserved > 0) text += fmt::format("; {} not observed", plural(unobserved, "process", "es"));
+  text += fmt::format("; dropped {}", report.dropped_total);
+  std::string reasons;
+  for (const Drop& drop : report.probes.drops) {
+    if (drop.total > 0) reasons += fmt::format("{}{} {}", reasons.empty() ? "" : ", ", drop.name, drop.total);
+  }
+  if (!reasons.empty()) text += fmt::format(" ({})", reasons);
+  const auto fill = [](std::uint64_t used, std::uint64_t limit) {
+    return limit > 0 ? 100 * static_cast<double>(used) / static_cast<double>(limit) : 0;
+  };
+  const ProbeSample& probes = report.probes;
+  return text + fmt::format("; map {} full", format_percent(std::max(fill(probes.tasks_used, probes.tasks_limit),
+                                                                     fill(probes.sites_used, probes.sites_limit))));
+}
+
+void write_header(Lines& lines, const Report& report) {
+  lines.add(fmt::format("asyncleak-top - {} {} up {}, watching {} for {}", to_printable(report.host),
+                        format_time_utc(report.wall_ns), format_duration(report.host_uptime_s),
+                        plural(report.processes.size(), "process", "es"), format_duration(report.watched_s)));
+  lines.add(fmt::format("tasks: {} outstanding, {} created/s, {} destroyed/s", report.outstanding,
+                        or_unknown(report.created_per_s, format_rate),
+                        or_unknown(report.destroyed_per_s, format_rate)));
+  lines.add(fmt::format("probes: {} hits/s, {:.0f} ns a hit, {} of one core",
+                        or_unknown(report.hits_per_s, format_rate), report.probes.cost_ns_per_hit,
+                        or_unknown(report.overhead_percent, format_percent)));
+  lines.add(trust_line(report));
+}
+
+void write_findings(Lines& lines, const Report& report) {
+  if (report.findings.empty()) return;
+  lines.add("");
+  for (const Finding& finding : report.findings) {
+    const std::string subject = finding.coroutine.empty() ? "" : " " + to_printable(finding.coroutine);
+    lines.add(fmt::format("{} {}: pid {}{}: {}", finding.severity == Severity::leak ? "LEAK" : "WARNING", finding.kind,
+                          finding.pid, subject, finding.why));
+  }
+}
+
+void add_cell(std::string& line, std::string_view text, std::size_t width, Align align) {
+  const std::size_t length = characters(text);
+  const std::string blanks(width > length ? width - length : 0, ' ');
+  if (!line.empty()) line += ' ';
+  line += align == Align::right ? blanks : "";
+  line += text;
+  line += align == Align::left ? blanks : "";
+}
+
+void write_table(Lines& lines, const Report& report, const TableOptions& options) {
+  lines.add("");
+  if (report.sites.empty()) {
+    lines.add(report.processes.empty() ? "no asyncio process yet" : "no task created since attach");
+    return;
+  }
+  std::vector<const SiteRow*> rows = sort_rows(report, options.sort, options.reversed);
+  const std::size_t all = rows.size();
+  if (options.limit > 0 && all > options.limit) rows.resize(options.limit);
+
+  const auto shown = columns();
+  std::vector<std::vector<std::string>> cells(rows.size() + 1);
+  std::vector<std::size_t> widths(shown.size());
+  for (std::size_t row = 0; row <= rows.size(); ++row) {
+    const ProcessRow* process = row == 0 ? nullptr : process_of(report, *rows[row - 1]);
+    for (std::size_t i = 0; i < shown.size(); ++i) {
+      cells[row].push_back(row == 0 ? std::string(shown[i].title) : shown[i].site_text(*rows[row - 1], process));
+      widths[i] = std::max(widths[i], characters(cells[row][i]));
+    }
+  }
+  for (const auto& row : cells) {
+    std::string line;
+    for (std::size_t i = 0; i < shown.size(); ++i) add_cell(line, row[i], widths[i], shown[i].align);
+    lines.add(line);
+  }
+  if (rows.size() < all) lines.add(fmt::format("... and {}", plural(all - rows.size(), "more site", "s")));
+}
+
+void write_warnings(Lines& lines, const Report& report) {
+  bool first = true;
+  for (const ProcessRow& row : report.processes) {
+    for (const std::string& warning : row.process.warnings) {
+      if (std::exchange(first, false)) lines.add("");
+      lines.add(fmt::format("warning: pid {} {}: {}", row.process.pid, to_printable(row.process.comm),
+                            to_printable(warning)));
+    }
+  }
+}
+
+}  // namespace
+
+void write_batch(std::ostream& out, const Report& report, const TableOptions& options) {
+  Lines lines(out, options.width);
+  write_header(lines, report);
+  write_findings(lines, report);
+  write_table(lines, report, options);
+  write_warnings(lines, report);
+  lines.add("");
+}
+
+}  // namespace asyncleak

@@ -1,0 +1,223 @@
+#include "view/columns.h"
+
+#include "util/text.h"
+
+#include <fmt/format.h>
+#include <algorithm>
+#include <array>
+
+namespace asyncleak {
+namespace {
+
+template <class T, class Format>
+std::string text_of(const std::optional<T>& value, Format format) {
+  return value ? format(*value) : std::string(unknown_cell);
+}
+
+template <class T>
+SortValue number_of(const std::optional<T>& value) {
+  return value ? SortValue{true, static_cast<double>(*value)} : SortValue{false};
+}
+
+SortValue number_of(std::uint64_t value) { return {true, static_cast<double>(value)}; }
+
+// Growth sorts inside its verdict: a leak of one task a minute is worse than a pool that is
+// being filled.
+SortValue growth_value(Verdict verdict, const std::optional<double>& growth, std::uint64_t outstanding) {
+  constexpr double verdict_step = 1e12;
+  // Among rows whose trend is not known yet, the larger come first, below every known growth.
+  const double inside =
+      growth ? *growth : -1e9 + static_cast<double>(std::min<std::uint64_t>(outstanding, 900'000'000));
+  const double badness = verdict >= Verdict::growing ? static_cast<double>(verdict) : 0;
+  return {true, badness * verdict_step + inside};
+}
+
+using Site = const SiteRow&;
+using Owner = const ProcessRow*;
+using Process = const ProcessRow&;
+
+std::string created_at_text(Site row, Owner) {
+  const Frame* frame = user_frame(*row.identity);
+  return frame != nullptr ? format_frame(*frame) : std::string(unknown_cell);
+}
+
+SortValue created_at_value(Site row, Owner) {
+  const Frame* frame = user_frame(*row.identity);
+  if (frame == nullptr) return {false};
+  return {true, static_cast<double>(frame->line.value_or(0)), frame->file};
+}
+
+std::string outstanding_text(Site row, Owner) { return (row.at_least ? ">=" : "") + format_count(row.outstanding); }
+
+std::string oldest_text(Site row, Owner) {
+  if (!row.oldest_s) return std::string(unknown_cell);
+  return (row.oldest_at_least ? ">" : "") + format_duration(*row.oldest_s);
+}
+
+constexpr std::array table{
+    Column{"pid", "PID", "", 7, Align::right, false, "pid", "", "process that owns the tasks",
+           [](Site row, Owner) { return fmt::format("{}", row.identity->pid); },
+           [](Site row, Owner) {
+             return SortValue{true, static_cast<double>(row.identity->pid)};
+           },
+           [](Process row) { return fmt::format("{}", row.process.pid); },
+           [](Process row) {
+             return SortValue{true, static_cast<double>(row.process.pid)};
+           }},
+    Column{"comm", "COMMAND", "", 15, Align::left, false, "comm", "", "name of the process",
+           [](Site, Owner owner) {
+             return owner != nullptr ? to_printable(owner->process.comm) : std::string(unknown_cell);
+           },
+           [](Site, Owner owner) {
+             return owner != nullptr ? SortValue{true, 0, owner->process.comm} : SortValue{false};
+           },
+           [](Process row) { return to_printable(row.process.comm); },
+           [](Process row) {
+             return SortValue{true, 0, row.process.comm};
+           }},
+    Column{"coroutine", "COROUTINE", "", 32, Align::left, false, "coroutine", "",
+           "qualified name of the coroutine function the tasks run",
+           [](Site row, Owner) { return to_printable(row.identity->coroutine); },
+           [](Site row, Owner) {
+             return SortValue{true, 0, row.identity->coroutine};
+           },
+           nullptr, nullptr},
+    Column{"outstanding", "OUT", "tasks", 8, Align::right, true, "outstanding", "asyncleak_tasks",
+           "task objects that exist now; >= where some could not be tracked", outstanding_text,
+           [](Site row, Owner) { return number_of(row.outstanding); },
+           [](Process row) { return format_count(row.outstanding); },
+           [](Process row) { return number_of(row.outstanding); }},
+    Column{"growth", "+/MIN", "tasks/min", 8, Align::right, true, "growth_per_min", "",
+           "how fast the lowest level of outstanding tasks rises; the default order, worse verdicts first",
+           [](Site row, Owner) { return text_of(row.growth_per_min, format_change); },
+           [](Site row, Owner) { return growth_value(row.verdict, row.growth_per_min, row.outstanding); },
+           [](Process row) { return text_of(row.growth_per_min, format_change); },
+           [](Process row) { return growth_value(row.verdict, row.growth_per_min, row.outstanding); }},
+    Column{"created_per_s", "NEW/s", "tasks/s", 7, Align::right, true, "created_per_s", "",
+           "tasks created per second over the last interval",
+           [](Site row, Owner) { return text_of(row.created_per_s, format_rate); },
+           [](Site row, Owner) { return number_of(row.created_per_s); },
+           [](Process row) { return text_of(row.created_per_s, format_rate); },
+           [](Process row) { return number_of(row.created_per_s); }},
+    Column{"destroyed_per_s", "END/s", "tasks/s", 7, Align::right, true, "destroyed_per_s", "",
+           "tasks destroyed per second over the last interval",
+           [](Site row, Owner) { return text_of(row.destroyed_per_s, format_rate); },
+           [](Site row, Owner) { return number_of(row.destroyed_per_s); },
+           [](Process row) { return text_of(row.destroyed_per_s, format_rate); },
+           [](Process row) { return number_of(row.destroyed_per_s); }},
+    Column{"oldest", "OLDEST", "s", 8, Align::right, true, "oldest_s", "asyncleak_oldest_task_seconds",
+           "age of the oldest outstanding task; > where it is known only roughly", oldest_text,
+           [](Site row, Owner) { return number_of(row.oldest_s); }, nullptr, nullptr},
+    Column{"median", "AGE p50", "s", 8, Align::right, true, "median_age_s", "", "median age of the outstanding tasks",
+           [](Site row, Owner) { return text_of(row.median_age_s, format_duration); },
+           [](Site row, Owner) { return number_of(row.median_age_s); }, nullptr, nullptr},
+    Column{"bytes", "BYTES", "bytes", 8, Align::right, true, "bytes", "asyncleak_site_bytes",
+           "memory of the outstanding tasks (for a process: its resident memory)",
+           [](Site row, Owner) { return text_of(row.bytes, format_bytes); },
+           [](Site row, Owner) { return number_of(row.bytes); },
+           [](Process row) { return text_of(row.process.rss_bytes, format_bytes); },
+           [](Process row) { return number_of(row.process.rss_bytes); }},
+    Column{"verdict", "VERDICT", "", 8, Align::left, true, "verdict", "", "new, churn, steady, growing or leak",
+           [](Site row, Owner) { return std::string(name_of(row.verdict)); },
+           [](Site row, Owner) {
+             return SortValue{true, static_cast<double>(row.verdict)};
+           },
+           [](Process row) { return std::string(name_of(row.verdict)); },
+           [](Process row) {
+             return SortValue{true, static_cast<double>(row.verdict)};
+           }},
+    Column{"created_total", "CREATED", "tasks", 8, Align::right, true, "created_total", "asyncleak_tasks_created_total",
+           "tasks created since watching began", [](Site row, Owner) { return format_count(row.created_total); },
+           [](Site row, Owner) { return number_of(row.created_total); },
+           [](Process row) { return format_count(row.created_total); },
+           [](Process row) { return number_of(row.created_total); }},
+    Column{"created_at", "CREATED AT", "", 40, Align::left, false, "created_at", "",
+           "who creates the tasks: the first frame outside the asyncio package", created_at_text, created_at_value,
+           nullptr, nullptr},
+};
+
+// Negative: A first. Unknown last whatever the direction.
+int compare(const SortValue& a, const SortValue& b, bool largest_first) {
+  if (a.known != b.known) return a.known ? -1 : 1;
+  if (!a.known) return 0;
+  int order = a.text.compare(b.text);
+  if (order == 0 && a.number != b.number) order = a.number < b.number ? -1 : 1;
+  return largest_first ? -order : order;
+}
+
+const Column& column_or_default(std::string_view id, bool for_processes) {
+  const Column* column = find_column(id);
+  if (column == nullptr || (for_processes && column->process_sort == nullptr)) column = find_column(default_sort);
+  return *column;
+}
+
+template <class Row>
+struct Keyed {
+  const Row* row;
+  SortValue value;
+  std::uint64_t tie;
+};
+
+template <class Row>
+std::vector<const Row*> ordered(std::vector<Keyed<Row>>& keyed, bool largest_first) {
+  std::sort(keyed.begin(), keyed.end(), [largest_first](const Keyed<Row>& a, const Keyed<Row>& b) {
+    const int order = compare(a.value, b.value, largest_first);
+    return order != 0 ? order < 0 : a.tie < b.tie;
+  });
+  std::vector<const Row*> rows;
+  rows.reserve(keyed.size());
+  for (const auto& entry : keyed) rows.push_back(entry.row);
+  return rows;
+}
+
+std::string frame_text(std::string_view file, const Frame& frame) {
+  std::string text = to_printable(file.empty() ? "?" : file);
+  if (frame.line) text += fmt::format(":{}", *frame.line);
+  if (!frame.function.empty()) text += " " + to_printable(frame.function);
+  return text;
+}
+
+}  // namespace
+
+std::span<const Column> columns() { return table; }
+
+const Column* find_column(std::string_view id) {
+  const auto found = std::find_if(table.begin(), table.end(), [id](const Column& column) { return column.id == id; });
+  return found == table.end() ? nullptr : &*found;
+}
+
+const ProcessRow* process_of(const Report& report, const SiteRow& row) {
+  const pid_t pid = row.identity->pid;
+  auto at = std::lower_bound(report.processes.begin(), report.processes.end(), pid,
+                             [](const ProcessRow& process, pid_t wanted) { return process.process.pid < wanted; });
+  // A reused pid is two rows for one sample: the one that ended and the new one.
+  for (; at != report.processes.end() && at->process.pid == pid; ++at) {
+    if (at->process.id == row.identity->process) return &*at;
+  }
+  return nullptr;
+}
+
+std::vector<const SiteRow*> sort_rows(const Report& report, std::string_view column_id, bool reversed) {
+  const Column& column = column_or_default(column_id, false);
+  std::vector<Keyed<SiteRow>> keyed;
+  keyed.reserve(report.sites.size());
+  for (const SiteRow& row : report.sites) {
+    keyed.push_back({&row, column.site_sort(row, process_of(report, row)), row.identity->id});
+  }
+  return ordered(keyed, column.largest_first != reversed);
+}
+
+std::vector<const ProcessRow*> sort_processes(const Report& report, std::string_view column_id, bool reversed) {
+  const Column& column = column_or_default(column_id, true);
+  std::vector<Keyed<ProcessRow>> keyed;
+  keyed.reserve(report.processes.size());
+  for (const ProcessRow& row : report.processes) {
+    keyed.push_back({&row, column.process_sort(row), static_cast<std::uint64_t>(row.process.pid)});
+  }
+  return ordered(keyed, column.largest_first != reversed);
+}
+
+std::string format_frame(const Frame& frame) { return frame_text(frame.file, frame); }
+std::string format_frame_short(const Frame& frame) { return frame_text(base_name(frame.file), frame); }
+
+}  // namespace asyncleak

@@ -1,0 +1,184 @@
+#include "view/layout.h"
+
+#include "util/text.h"
+#include "view/width.h"
+
+#include <fmt/format.h>
+#include <algorithm>
+#include <array>
+#include <span>
+#include <string_view>
+
+namespace asyncleak {
+namespace {
+
+// By importance. The first group is squeezed to fit; the second comes only where the first has
+// all the room it wants.
+constexpr std::array<std::string_view, 7> site_first = {"coroutine", "outstanding", "growth", "created_at",
+                                                        "verdict",   "oldest",      "pid"};
+constexpr std::array<std::string_view, 2> site_then = {"created_per_s", "comm"};
+constexpr std::array<std::string_view, 4> site_more = {"destroyed_per_s", "median", "bytes", "created_total"};
+constexpr std::array<std::string_view, 6> process_first = {"pid",    "comm",    "outstanding",
+                                                           "growth", "verdict", "created_per_s"};
+constexpr std::array<std::string_view, 3> process_more = {"bytes", "destroyed_per_s", "created_total"};
+
+constexpr int sparkline_from = 100;  // columns of screen
+constexpr int least_sparkline = 12, most_sparkline = 24;
+constexpr int command_line_width = 24;
+
+bool is_flexible(std::string_view id) { return id == "coroutine" || id == "created_at"; }
+int least_width(std::string_view id) { return id == "coroutine" ? 20 : 16; }
+int most_width(std::string_view id) { return id == "coroutine" ? 48 : 40; }
+
+int content_width(const Column& column, const std::vector<TableRow>& rows) {
+  int width = width_of(column.title);
+  for (const TableRow& row : rows) width = std::max(width, width_of(cell_text(column, row)));
+  return width;
+}
+
+// Fits the content, but numbers that come and go do not move the columns.
+int wanted_width(const Column& column, const std::vector<TableRow>& rows) {
+  const int content = content_width(column, rows);
+  if (is_flexible(column.id)) return std::clamp(content, least_width(column.id), most_width(column.id));
+  constexpr int steady_number = 6;
+  const int least = column.align == Align::right && column.id != "pid" ? steady_number : 0;
+  return std::clamp(content, std::max(least, width_of(column.title)), std::max(column.width, least));
+}
+
+bool is_known(const Column& column, const std::vector<TableRow>& rows) {
+  return std::any_of(rows.begin(), rows.end(),
+                     [&](const TableRow& row) { return cell_text(column, row) != unknown_cell; });
+}
+
+class Placer {
+ public:
+  Placer(const std::vector<TableRow>& rows, int width) : rows_(rows), room_(width) {}
+
+  // One column at its least width if there is room for it.
+  void add(std::string_view id) {
+    const Column* column = find_column(id);
+    const int width = is_flexible(id) ? least_width(id) : wanted_width(*column, rows_);
+    add({ColumnKind::column, column, 0, width});
+  }
+
+  void add(PlacedColumn placed) {
+    const int gap = placed_.empty() ? 0 : 1;
+    if (placed.width + gap > room_) return;
+    room_ -= placed.width + gap;
+    placed_.push_back(placed);
+  }
+
+  void add_known(std::span<const std::string_view> ids) {
+    for (const auto id : ids) {
+      if (is_known(*find_column(id), rows_)) add(id);
+    }
+  }
+
+  // Gives what is left to the texts that are cut.
+  void widen() {
+    for (PlacedColumn& placed : placed_) {
+      if (placed.kind != ColumnKind::column || !is_flexible(placed.column->id)) continue;
+      const int more = std::clamp(wanted_width(*placed.column, rows_) - placed.width, 0, room_);
+      placed.width += more;
+      room_ -= more;
+    }
+  }
+
+  // In the order of columns(), the last one up to the edge.
+  std::vector<PlacedColumn> finish() {
+    std::stable_sort(placed_.begin(), placed_.end(), [](const auto& a, const auto& b) { return order(a) < order(b); });
+    int at = 0;
+    for (PlacedColumn& placed : placed_) {
+      placed.at = at;
+      at += placed.width + 1;
+    }
+    if (!placed_.empty()) {
+      PlacedColumn& last = placed_.back();
+      if (last.kind == ColumnKind::command_line || (last.column != nullptr && last.column->align == Align::left)) {
+        last.width += room_;
+      }
+    }
+    return std::move(placed_);
+  }
+
+ private:
+  // The sparkline stands before the text that takes the rest of the line.
+  static std::ptrdiff_t order(const PlacedColumn& placed) {
+    const auto all = static_cast<std::ptrdiff_t>(columns().size());
+    if (placed.kind == ColumnKind::command_line) return 2 * all;
+    if (placed.kind == ColumnKind::sparkline) return 2 * all - 3;
+    return 2 * (placed.column - columns().data());
+  }
+
+  const std::vector<TableRow>& rows_;
+  int room_;
+  std::vector<PlacedColumn> placed_;
+};
+
+}  // namespace
+
+std::vector<PlacedColumn> place_columns(const std::vector<TableRow>& rows, bool by_process, int width) {
+  Placer placer(rows, width);
+  const auto add_all = [&](const auto& ids) {
+    for (const auto id : ids) placer.add(id);
+  };
+  if (by_process) {
+    add_all(process_first);
+    placer.add({ColumnKind::command_line, nullptr, 0, command_line_width});
+  } else {
+    add_all(site_first);
+    add_all(site_then);
+  }
+  if (width >= sparkline_from) {
+    const int more = (width - sparkline_from) / 4;
+    placer.add({ColumnKind::sparkline, nullptr, 0, std::min(least_sparkline + more, most_sparkline)});
+  }
+  placer.widen();
+  placer.add_known(by_process ? std::span<const std::string_view>(process_more) : site_more);
+  return placer.finish();
+}
+
+const Finding* worst_finding(const Report& report, const UiState& ui) {
+  const auto found = std::find_if(report.findings.begin(), report.findings.end(),
+                                  [&](const Finding& finding) { return !ui.only_pid || finding.pid == *ui.only_pid; });
+  return found == report.findings.end() ? nullptr : &*found;
+}
+
+std::vector<std::string> finding_lines(const Report& report, const UiState& ui, int width, int max_lines) {
+  const Finding* finding = worst_finding(report, ui);
+  if (finding == nullptr) return {};
+  constexpr int beside_subject = 20;  // "WARNING", the pid: a long name leaves them on its line
+  const std::string subject =
+      cut_left(to_printable(finding->coroutine.empty() ? finding->kind : finding->coroutine), width - beside_subject);
+  const std::string text = fmt::format("{} {} (pid {}): {}", finding->severity == Severity::leak ? "LEAK" : "WARNING",
+                                       subject, finding->pid, finding->why);
+  return wrap(text, width, max_lines);
+}
+
+Regions regions(const Report& report, const UiState& ui, Size size) {
+  Regions regions;
+  const int rows = size.rows;
+  regions.summary_rows = rows >= 16 ? 4 : rows >= 8 ? 2 : rows >= 4 ? 1 : 0;
+  regions.findings_row = regions.summary_rows;
+  int next = regions.summary_rows;
+  if (ui.page == Page::table) {
+    const int most = rows >= 20 ? 3 : rows >= 8 ? 2 : rows >= 6 ? 1 : 0;
+    regions.findings_rows = static_cast<int>(finding_lines(report, ui, size.columns, most).size());
+    next += regions.findings_rows;
+  }
+  if (rows >= 10) regions.status_row = next++;
+  if (rows >= 3) regions.keys_row = rows - 1;
+  regions.body_row = next;
+  regions.body_rows = std::max(0, (regions.keys_row < 0 ? rows : regions.keys_row) - next);
+  return regions;
+}
+
+int table_rows(const Regions& regions) { return std::max(0, regions.body_rows - 1); }
+
+int first_visible(int first, int selected, int visible, int all) {
+  if (visible <= 0) return selected;
+  first = std::clamp(first, selected - visible + 1, selected);
+  return std::clamp(first, 0, std::max(0, all - visible));
+}
+
+}  // namespace asyncleak

@@ -1,0 +1,130 @@
+#include "view/pages.h"
+
+#include "util/text.h"
+
+#include <fmt/format.h>
+#include <algorithm>
+#include <array>
+#include <ctime>
+
+namespace asyncleak {
+namespace {
+
+std::string rate_text(const std::optional<double>& value) {
+  return value ? format_rate(*value) : std::string(unknown_cell);
+}
+
+std::string processes_text(std::size_t count) { return fmt::format("{} process{}", count, count == 1 ? "" : "es"); }
+
+std::string clock_text(std::int64_t wall_ns) {
+  const std::time_t seconds = wall_ns / 1'000'000'000;
+  std::tm local{};
+  localtime_r(&seconds, &local);
+  return fmt::format("{:02}:{:02}:{:02}", local.tm_hour, local.tm_min, local.tm_sec);
+}
+
+Line title_line(const Report& report, const UiState& ui) {
+  Line line = {{"asyncleak-top", Role::strong}};
+  if (ui.paused) line.push_back({" PAUSED", Role::warn});
+  line.push_back({fmt::format(" {} ", clock_text(report.wall_ns)), Role::strong});
+  line.push_back({fmt::format("{} up {}, watching {} for {}, every {}", to_printable(report.host),
+                              format_duration(report.host_uptime_s), processes_text(report.processes.size()),
+                              format_duration(report.watched_s), format_duration(ui.delay_s))});
+  return line;
+}
+
+Line tasks_line(const Report& report) {
+  std::optional<double> growth;
+  for (const ProcessRow& process : report.processes) {
+    if (process.growth_per_min) growth = growth.value_or(0) + *process.growth_per_min;
+  }
+  return {{"Tasks:  "},
+          {format_count(report.outstanding), Role::header},
+          {" outstanding, "},
+          {rate_text(report.created_per_s), Role::header},
+          {"/s created, "},
+          {rate_text(report.destroyed_per_s), Role::header},
+          {"/s destroyed, growth "},
+          {growth ? format_change(*growth) : std::string(unknown_cell), Role::header},
+          {"/min"}};
+}
+
+double percent_of(std::uint64_t used, std::uint64_t limit) {
+  return limit > 0 ? 100 * static_cast<double>(used) / static_cast<double>(limit) : 0;
+}
+
+// What the numbers are worth: what was lost, and since when each process is watched.
+Line trust_line(const Report& report) {
+  Line line = {{"Trust:  "}};
+  std::array<std::size_t, 4> covered{};  // by Coverage
+  for (const ProcessRow& process : report.processes) ++covered.at(static_cast<std::size_t>(process.process.tasks));
+  const auto count = [&](Coverage coverage) { return covered.at(static_cast<std::size_t>(coverage)); };
+
+  const std::size_t lower_bound = count(Coverage::at_least), since_attach = count(Coverage::since_attach);
+  if (report.dropped_total > 0) {
+    std::string reasons;
+    for (const Drop& drop : report.probes.drops) {
+      if (drop.total > 0) reasons += fmt::format("{}{} {}", reasons.empty() ? "" : ", ", drop.name, drop.total);
+    }
+    line.push_back({fmt::format("{} events dropped ({})", format_count(report.dropped_total), reasons), Role::bad});
+  } else if (lower_bound > 0) {
+    line.push_back({fmt::format("at least, for {}", processes_text(lower_bound)), Role::warn});
+  } else if (since_attach > 0) {
+    line.push_back({"exact since attach", Role::good});
+    if (count(Coverage::exact) > 0) line.push_back({fmt::format(", {} since their start", count(Coverage::exact))});
+  } else {
+    line.push_back({"exact", Role::good});
+  }
+  if (count(Coverage::none) > 0) {
+    line.push_back({fmt::format(", {} not observed (p: why)", processes_text(count(Coverage::none))), Role::warn});
+  }
+  const double fill = std::max(percent_of(report.probes.tasks_used, report.probes.tasks_limit),
+                               percent_of(report.probes.sites_used, report.probes.sites_limit));
+  constexpr double nearly_full = 80;
+  line.push_back({fmt::format(", maps {} full", format_percent(fill)), fill > nearly_full ? Role::warn : Role::normal});
+  return line;
+}
+
+Line probes_line(const Report& report) {
+  constexpr double noticeable = 10;  // percent of a core
+  const bool costly = report.overhead_percent.value_or(0) > noticeable;
+  return {{"Probes: "},
+          {rate_text(report.hits_per_s), Role::header},
+          {" hits/s of "},
+          {fmt::format("{:.0f}", report.probes.cost_ns_per_hit), Role::header},
+          {" ns, overhead "},
+          {report.overhead_percent ? format_percent(*report.overhead_percent) : std::string(unknown_cell),
+           costly ? Role::warn : Role::header},
+          {" of a core"}};
+}
+
+}  // namespace
+
+std::vector<Line> summary_lines(const Report& report, const UiState& ui) {
+  return {title_line(report, ui), tasks_line(report), trust_line(report), probes_line(report)};
+}
+
+std::vector<Line> empty_lines(const Report& report, const UiState& ui) {
+  std::vector<Line> lines;
+  const auto observed = std::count_if(report.processes.begin(), report.processes.end(),
+                                      [](const ProcessRow& row) { return row.process.tasks != Coverage::none; });
+  if (!ui.filter.empty()) {
+    lines.push_back({{fmt::format("nothing matches the filter \"{}\" (Esc clears it)", to_printable(ui.filter))}});
+  } else if (observed == 0) {
+    lines.push_back({{"no asyncio process yet: waiting", Role::strong}});
+  } else {
+    lines.push_back(
+        {{fmt::format("no task created since attach in {} watched", processes_text(static_cast<std::size_t>(observed))),
+          Role::strong}});
+  }
+  for (const ProcessRow& row : report.processes) {
+    for (const std::string& warning : row.process.warnings) {
+      lines.push_back(
+          {{fmt::format("{} {}: {}", row.process.pid, to_printable(row.process.comm), to_printable(warning)),
+            Role::warn}});
+    }
+  }
+  return lines;
+}
+
+}  // namespace asyncleak

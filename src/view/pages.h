@@ -1,0 +1,36 @@
+// What stands on the parts of the live view, as lines of coloured text.
+//
+// Used by view/screen, which puts the lines into the frame, and by view/keys, which scrolls them.
+// Pure; knows nothing of where the lines go.
+#pragma once
+
+#include "view/frame.h"
+#include "view/ui_state.h"
+
+#include <string>
+#include <vector>
+
+namespace asyncleak {
+
+struct Span {
+  std::string text;
+  Role role = Role::normal;
+};
+using Line = std::vector<Span>;
+
+// Host, totals, trust, cost of the probes: most important first.
+[[nodiscard]] std::vector<Line> summary_lines(const Report& report, const UiState& ui);
+
+// A site: who it is, its numbers, findings, ages, history, creation stack. Fills SIZE, may be longer.
+[[nodiscard]] std::vector<Line> site_lines(const Report& report, const UiState& ui, Size size);
+
+[[nodiscard]] std::vector<Line> help_lines();
+[[nodiscard]] std::vector<Line> sort_lines(const UiState& ui);
+
+// Instead of a table without rows: why there are none.
+[[nodiscard]] std::vector<Line> empty_lines(const Report& report, const UiState& ui);
+
+// The lines of UiState::page; none for the table.
+[[nodiscard]] std::vector<Line> page_lines(const Report& report, const UiState& ui, Size size);
+
+}  // namespace asyncleak

@@ -1,0 +1,45 @@
+// What the user has chosen to look at: the whole state of the live view.
+//
+// Changed by view/keys, read by view/screen; the main loop sets `ascii`, `delay_s` and `sort` at
+// the start and `message` after an action. Passive; holds no data of a report, so it survives it.
+#pragma once
+
+#include "view/columns.h"
+
+#include <sys/types.h>
+#include <cstdint>
+#include <optional>
+#include <string>
+
+namespace asyncleak {
+
+enum class Page { table, site, help, sort };
+enum class Prompt { none, search, filter };
+
+struct UiState {
+  bool ascii = false;   // bars and graphs in ASCII
+  bool paused = false;  // the main loop keeps giving the report it had
+  double delay_s = 1;
+  std::string message;  // shown in the bottom line until the next key
+
+  Page page = Page::table;
+  Page page_below = Page::table;  // where the help page goes back to
+  Prompt prompt = Prompt::none;   // keys go into the text of the search or the filter
+  std::string search, filter;
+
+  bool by_process = false;
+  std::optional<pid_t> only_pid;  // sites of this process; Esc goes back to the processes
+  std::string sort{default_sort};
+  bool reversed = false;
+
+  // The selection follows the thing, not the row: rows move. The index is where to stay when the
+  // thing is gone.
+  std::optional<std::uint64_t> selected_site;
+  std::optional<pid_t> selected_pid;
+  int selected_index = 0;
+  int first_row = 0;    // of the table; moved only as far as the selection needs
+  int page_scroll = 0;  // lines, on the other pages
+  int sort_choice = 0;  // in the sort page
+};
+
+}  // namespace asyncleak

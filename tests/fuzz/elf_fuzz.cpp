@@ -1,0 +1,39 @@
+// Everything the tool does with a stranger's ELF file, on whatever bytes libFuzzer finds.
+#include "elf/placement.h"
+#include "elf/task_functions.h"
+
+#include <array>
+#include <cstdint>
+#include <cstdlib>
+#include <span>
+
+using namespace asyncleak::elf;
+
+namespace {
+
+void place(const Image& image, std::uint64_t entry) {
+  constexpr std::array wanted = {Register::rdi, Register::rsi, Register::rdx};
+  const auto placement = place_probe(image, entry, wanted);
+  // A placement that its own image does not confirm would be attached nowhere: a bug.
+  if (placement && !verify_placement(image, *placement)) std::abort();
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  const auto image = Image::from_bytes(std::as_bytes(std::span(data, size)));
+  if (!image) return 0;
+  (void)image->build_id();
+  (void)image->dynamic_symbol("_PyRuntime");
+  // Asked even without the type: the symbol tables are read on the way.
+  const auto found = find_task_functions(*image, "");
+  if (has_task_type(*image)) (void)resolve_type_slots(*image);
+  if (found) {
+    place(*image, found->task_init);
+    place(*image, found->task_dealloc);
+  }
+  for (const Segment& segment : image->segments()) {
+    if (const auto function = image->function_at(segment.vaddr)) place(*image, function->begin);
+  }
+  return 0;
+}

@@ -1,0 +1,89 @@
+// The resolver and the placement over every interpreter this machine has.
+#include "elf/placement.h"
+#include "elf/symbols.h"
+#include "elf/task_functions.h"
+
+#include <catch2/catch.hpp>
+#include <cstdlib>
+#include <filesystem>
+#include <set>
+#include <sstream>
+
+namespace asyncleak::elf {
+namespace {
+
+namespace fs = std::filesystem;
+
+bool is_interpreter_file(const std::string& name) {
+  const bool library = name.find(".so") != std::string::npos;
+  if (name.starts_with("_asyncio.") || name.starts_with("libpython3")) return library;
+  // python3.11, not python3.11-config
+  return name.starts_with("python3.") && name.find_first_not_of("0123456789", 8) == std::string::npos;
+}
+
+void collect(const fs::path& folder, std::set<std::string>& files) {
+  std::error_code error;
+  auto entry = fs::recursive_directory_iterator(folder, fs::directory_options::skip_permission_denied, error);
+  for (; !error && entry != fs::recursive_directory_iterator(); entry.increment(error)) {
+    if (entry->is_symlink(error) || !entry->is_regular_file(error)) continue;
+    if (is_interpreter_file(entry->path().filename().string())) files.insert(entry->path().string());
+  }
+}
+
+// ASYNCLEAK_ELF_CORPUS: colon-separated files, those only. Else what the system, pyenv and the
+// roots under ASYNCLEAK_FLEET have.
+std::set<std::string> corpus() {
+  std::set<std::string> files;
+  if (const char* list = std::getenv("ASYNCLEAK_ELF_CORPUS")) {
+    std::istringstream stream(list);
+    for (std::string file; std::getline(stream, file, ':');) files.insert(file);
+    return files;
+  }
+  for (const char* folder : {"/usr/bin", "/usr/lib", "/usr/local/bin", "/usr/local/lib", "/root/.pyenv/versions"}) {
+    collect(folder, files);
+  }
+  if (const char* fleet = std::getenv("ASYNCLEAK_FLEET")) collect(fleet, files);
+  return files;
+}
+
+void check_placement(const Image& image, std::uint64_t entry, std::vector<Register> wanted) {
+  const auto place = place_probe(image, entry, wanted);
+  if (!place) FAIL(place.error().message);
+  INFO(place->instruction << " " << place->reason);
+  CHECK(place->emulated);
+  CHECK(place->arguments.size() == wanted.size());
+  CHECK(verify_placement(image, *place));
+}
+
+TEST_CASE("every interpreter present: the type slots answer, as .symtab does, and a cheap place exists") {
+  int with_tasks = 0;
+  for (const std::string& file : corpus()) {
+    INFO(file);
+    const auto image = Image::open(file);
+    if (!image && image.error().message.ends_with("not an ELF file")) continue;  // a linker script or a wrapper
+    if (!image) FAIL(image.error().message);
+    if (!has_task_type(*image)) {
+      CHECK(fs::path(file).filename().string().find("_asyncio") == std::string::npos);
+      continue;
+    }
+    ++with_tasks;
+    const auto slots = resolve_type_slots(*image);
+    if (!slots) FAIL(slots.error().message);
+    if (const auto symbols = load_symbols(*image, file)) {
+      CHECK(slots->task_init == symbols->find("_asyncio_Task___init__"));
+      CHECK(slots->task_dealloc == symbols->find("TaskObj_dealloc"));
+    }
+    const auto found = find_task_functions(*image, file);
+    REQUIRE(found);
+    CHECK(found->task_init == slots->task_init);
+    CHECK(found->task_dealloc == slots->task_dealloc);
+    // tp_init(self, args, kwargs), tp_dealloc(self)
+    check_placement(*image, slots->task_init, {Register::rdi, Register::rsi, Register::rdx});
+    check_placement(*image, slots->task_dealloc, {Register::rdi});
+  }
+  WARN("interpreters checked: " << with_tasks);
+  CHECK(with_tasks > 0);
+}
+
+}  // namespace
+}  // namespace asyncleak::elf

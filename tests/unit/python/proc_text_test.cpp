@@ -1,0 +1,111 @@
+#include "python/proc_text.h"
+
+#include <catch2/catch.hpp>
+#include <string>
+
+namespace asyncleak::python {
+namespace {
+
+const std::string id(64, 'a');
+
+TEST_CASE("the unit and the container come from the cgroup path") {
+  struct Case {
+    std::string text, unit, container;
+  };
+  const auto c = GENERATE_COPY(values<Case>({
+      {"0::/system.slice/foo.service\n", "foo.service", ""},
+      {"0::/user.slice/user-1000.slice/user@1000.service/app.slice/my-app.service\n", "my-app.service", ""},
+      {"0::/user.slice/user-0.slice/session-3.scope\n", "session-3.scope", ""},
+      {"0::/system.slice/docker-" + id + ".scope\n", "", "aaaaaaaaaaaa"},
+      {"0::/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod1f.slice/cri-containerd-" + id + ".scope\n",
+       "", "aaaaaaaaaaaa"},
+      {"0::/kubepods/burstable/pod1f2e-3d/" + id + "\n", "", "aaaaaaaaaaaa"},
+      {"0::/kubepods-besteffort-pod1.slice:cri-containerd:" + id + "\n", "", "aaaaaaaaaaaa"},
+      {"0::/machine.slice/libpod-" + id + ".scope/container\n", "", "aaaaaaaaaaaa"},
+      {"12:pids:/docker/" + id + "\n1:name=systemd:/docker/" + id + "\n", "", "aaaaaaaaaaaa"},
+      {"12:pids:/system.slice\n1:name=systemd:/system.slice/foo.service\n", "foo.service", ""},
+      {"0::/system.slice/docker-" + id + ".scope/system.slice/inner.service\n", "inner.service", "aaaaaaaaaaaa"},
+      {"0::/\n", "", ""},
+      {"0::/../../docker-abc.scope\n", "docker-abc.scope", ""},
+      {"", "", ""},
+      {"nonsense", "", ""},
+  }));
+  CAPTURE(c.text);
+  const CgroupNames names = parse_cgroup(c.text);
+  CHECK(names.unit == c.unit);
+  CHECK(names.container == c.container);
+}
+
+TEST_CASE("a maps line with a file") {
+  const auto mapping = parse_mapping(
+      "7f3a1c000000-7f3a1c1f4000 r-xp 0002a000 08:01 131090                     /usr/lib/libpython3.11.so.1.0");
+  REQUIRE(mapping);
+  CHECK(mapping->start == 0x7f3a1c000000);
+  CHECK(mapping->end == 0x7f3a1c1f4000);
+  CHECK(mapping->offset == 0x2a000);
+  CHECK(mapping->id == FileId{0x801, 131090});
+  CHECK(map_files_name(*mapping) == "7f3a1c000000-7f3a1c1f4000");
+  CHECK(mapping->path == "/usr/lib/libpython3.11.so.1.0");
+  CHECK(mapping->executable);
+  CHECK_FALSE(mapping->deleted);
+}
+
+TEST_CASE("paths with spaces, newlines, deleted files and memfds") {
+  CHECK(parse_mapping("1000-2000 r--p 00000000 00:1f 7 /opt/my app/python3.12")->path == "/opt/my app/python3.12");
+  CHECK(parse_mapping("1000-2000 r--p 00000000 00:1f 7 /tmp/a\\012b")->path == "/tmp/a\nb");
+  const auto deleted = parse_mapping("1000-2000 r-xp 00000000 00:1f 7 /usr/bin/python3.11 (deleted)");
+  CHECK(deleted->path == "/usr/bin/python3.11");
+  CHECK(deleted->deleted);
+  const auto memfd = parse_mapping("1000-2000 r-xp 00000000 00:01 7 /memfd:_asyncio.so (deleted)");
+  CHECK(memfd->path == "/memfd:_asyncio.so");
+  CHECK(memfd->deleted);
+}
+
+TEST_CASE("map_files names have no leading zeros") {
+  const auto mapping = parse_mapping("0041f000-006cf000 r-xp 0001f000 fe:00 10952756 /usr/bin/python3.11");
+  REQUIRE(mapping);
+  CHECK(map_files_name(*mapping) == "41f000-6cf000");
+}
+
+TEST_CASE("maps lines without a file are skipped") {
+  for (const char* line :
+       {"7ffd1000-7ffd2000 rw-p 00000000 00:00 0                          [stack]", "1000-2000 rw-p 00000000 00:00 0 ",
+        "1000-2000 r-xp 00000000 00:1f 7 anon_inode:[perf_event]", "", "junk", "1000-2000 r-xp zz 00:1f 7 /x",
+        "1000-2000 r-xp 00000000 00:1f 7"}) {
+    CAPTURE(line);
+    CHECK_FALSE(parse_mapping(line));
+  }
+}
+
+TEST_CASE("the start time survives any process name") {
+  const std::string numbers = " S 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 987654 20 21\n";
+  CHECK(parse_start_ticks("42 (python3)" + numbers) == 987654U);
+  CHECK(parse_start_ticks("42 (a) S 1 (b))" + numbers) == 987654U);
+  CHECK_FALSE(parse_start_ticks("42 (python3) S 1 2"));
+  CHECK_FALSE(parse_start_ticks(""));
+}
+
+TEST_CASE("a command line is one printable line") {
+  using namespace std::string_literals;
+  CHECK(parse_cmdline("python3\0-m\0uvicorn\0"s) == "python3 -m uvicorn");
+  CHECK(parse_cmdline("python3\0-c\0import x\nrun()\x1b[2J\0"s) == "python3 -c import x?run()?[2J");
+  CHECK(parse_cmdline("").empty());
+}
+
+TEST_CASE("file names of interpreters and of the asyncio module") {
+  for (const char* path : {"/usr/bin/python3.11", "/usr/bin/python3", "/opt/lib/libpython3.8.so.1.0",
+                           "/usr/lib/libpython3.13t.so.1.0", "/x/_asyncio.cpython-311-x86_64-linux-gnu.so"}) {
+    CAPTURE(path);
+    CHECK(is_python_file(path));
+  }
+  for (const char* path :
+       {"/usr/lib/libpython3.so", "/usr/bin/perl", "/usr/lib/libpython2.7.so.1.0", "/x/asyncio.so"}) {
+    CAPTURE(path);
+    CHECK_FALSE(is_python_file(path));
+  }
+  CHECK(is_asyncio_file("/x/_asyncio.so"));
+  CHECK_FALSE(is_asyncio_file("/x/_asyncio.py"));
+}
+
+}  // namespace
+}  // namespace asyncleak::python

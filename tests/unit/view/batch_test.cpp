@@ -1,0 +1,77 @@
+#include "view/batch.h"
+
+#include "report_fixture.h"
+
+#include <catch2/catch.hpp>
+#include <sstream>
+
+using namespace asyncleak;
+
+namespace {
+
+std::string batch(const Report& report, const TableOptions& options = {}) {
+  std::ostringstream out;
+  write_batch(out, report, options);
+  return out.str();
+}
+
+}  // namespace
+
+TEST_CASE("a frame, whole") {
+  CHECK(batch(example_report()) ==
+        R"(asyncleak-top - web1 2026-11-21T04:16:58.123Z up 3d04h, watching 2 processes for 5m32s
+tasks: 420 outstanding, 2.00 created/s, 0.50 destroyed/s
+probes: 2.50 hits/s, 650 ns a hit, 0% of one core
+trust: exact; 1 process not observed; dropped 2 (stack_unreadable 2); map 0.1% full
+
+LEAK task-leak: pid 42 Conn.waiter: 412 of 420 tasks created in the last 60s still exist; +84.0/min over 5m00s; oldest 4m58s; created at app.py:31 in handler
+
+PID COMMAND  COROUTINE   OUT +/MIN NEW/s END/s OLDEST AGE p50 BYTES VERDICT CREATED CREATED AT
+ 42 app "x"? Conn.waiter 412 +84.0  2.00  0.50  4m58s   2m29s     - leak      12.4k /srv/app.py:31 handler
+ 42 app "x"? Pool.worker   8     0     0     0 >1h06m   1h06m     - steady        8 -
+
+warning: pid 43 b�: asyncio is not loaded
+
+)");
+}
+
+TEST_CASE("the limit counts what it hides") {
+  TableOptions options;
+  options.limit = 1;
+  options.sort = "outstanding";
+  options.reversed = true;
+  const std::string text = batch(example_report(), options);
+  CHECK(text.find("Pool.worker") != std::string::npos);
+  CHECK(text.find("Conn.waiter 4") == std::string::npos);
+  CHECK(text.find("\n... and 1 more site\n") != std::string::npos);
+}
+
+TEST_CASE("a width cuts lines by characters, not bytes") {
+  TableOptions options;
+  options.width = 20;
+  Report report;
+  report.host =
+      "w\xC3\xA9"
+      "b";
+  std::istringstream lines(batch(report, options));
+  std::string first;
+  std::getline(lines, first);
+  CHECK(first ==
+        "asyncleak-top - w\xC3\xA9"
+        "b");  // and the blank that would be the twentieth
+}
+
+TEST_CASE("the first sample and an empty machine say so") {
+  Report report;
+  report.host = "web1";
+  CHECK(batch(report) == R"(asyncleak-top - web1 1970-01-01T00:00:00.000Z up 0.0s, watching 0 processes for 0.0s
+tasks: 0 outstanding, - created/s, - destroyed/s
+probes: - hits/s, 0 ns a hit, - of one core
+trust: exact; dropped 0; map 0% full
+
+no asyncio process yet
+
+)");
+  report.processes.emplace_back();
+  CHECK(batch(report).find("\nno task created since attach\n") != std::string::npos);
+}

@@ -1,0 +1,47 @@
+#include "view/json.h"
+
+#include "report_fixture.h"
+
+#include <catch2/catch.hpp>
+
+using namespace asyncleak;
+
+TEST_CASE("the contract, literally") {
+  CHECK(
+      to_json(example_report()) ==
+      R"({"schema":"asyncleak/1","time":"2026-11-21T04:16:58.123Z","interval_s":1.0004,)"
+      R"("probes":{"hits_per_s":2.5,"dropped_total":2,"overhead_percent":0.000163},)"
+      R"("processes":[{"pid":42,"comm":"app \"x\"\n","cmdline":"python3 app.py","exe":"/usr/bin/python3.11",)"
+      R"("python":"3.11.2","unit":"app.service","container":null,)"
+      R"("tasks":{"outstanding":420,"pending":null,"done":null},"asyncgens":null,)"
+      R"("rss_bytes":104857600,"rss_baseline_bytes":null,"loops":null,)"
+      R"("coverage":{"tasks":"exact","bytes":"none","loops":"none"},"warnings":[]},)"
+      R"({"pid":43,"comm":"b�","cmdline":"","exe":null,"python":null,"unit":null,"container":null,)"
+      R"("tasks":{"outstanding":null,"pending":null,"done":null},"asyncgens":null,)"
+      R"("rss_bytes":null,"rss_baseline_bytes":null,"loops":null,)"
+      R"("coverage":{"tasks":"none","bytes":"none","loops":"none"},"warnings":["asyncio is not loaded"]}],)"
+      R"("sites":[{"pid":42,"kind":"task","coroutine":"Conn.waiter","file":"/srv/app.py","line":12,)"
+      R"("created_at":[{"function":"create_task","file":"/usr/lib/python3.11/asyncio/tasks.py","line":371},)"
+      R"({"function":"handler","file":"/srv/app.py","line":31}],"waiting_at":null,)"
+      R"("outstanding":412,"pending":null,"done":null,"preexisting":0,)"
+      R"("created_total":12420,"destroyed_total":12008,"created_per_s":2.0,"destroyed_per_s":0.5,)"
+      R"("growth_per_min":84.0,"oldest_s":298.0,"median_age_s":149.0,)"
+      R"("bytes":null,"allocated_bytes":null,"held_bytes":null,"verdict":"leak"},)"
+      R"({"pid":42,"kind":"task","coroutine":"Pool.worker","file":"/srv/app.py","line":12,)"
+      R"("created_at":[],"waiting_at":null,)"
+      R"("outstanding":8,"pending":null,"done":null,"preexisting":0,)"
+      R"("created_total":8,"destroyed_total":0,"created_per_s":0.0,"destroyed_per_s":0.0,)"
+      R"("growth_per_min":0.0,"oldest_s":4000.0,"median_age_s":4000.0,)"
+      R"("bytes":null,"allocated_bytes":null,"held_bytes":null,"verdict":"steady"}],)"
+      R"("findings":[{"kind":"task-leak","severity":"leak","pid":42,"coroutine":"Conn.waiter","file":"/srv/app.py","line":12,)"
+      R"("created_at":[{"function":"create_task","file":"/usr/lib/python3.11/asyncio/tasks.py","line":371},)"
+      R"({"function":"handler","file":"/srv/app.py","line":31}],)"
+      R"("outstanding":412,"growth_per_min":84.0,"bytes":null,"since_s":270.5,)"
+      R"("why":"412 of 420 tasks created in the last 60s still exist; +84.0/min over 5m00s; oldest 4m58s; created at app.py:31 in handler"}]})");
+}
+
+TEST_CASE("an empty first report has nulls, not zeros") {
+  CHECK(to_json(Report{}) == R"({"schema":"asyncleak/1","time":"1970-01-01T00:00:00.000Z","interval_s":null,)"
+                             R"("probes":{"hits_per_s":null,"dropped_total":0,"overhead_percent":null},)"
+                             R"("processes":[],"sites":[],"findings":[]})");
+}

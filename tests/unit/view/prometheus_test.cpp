@@ -1,0 +1,109 @@
+#include "view/prometheus.h"
+
+#include "report_fixture.h"
+
+#include <fmt/format.h>
+#include <catch2/catch.hpp>
+
+using namespace asyncleak;
+
+namespace {
+
+std::vector<std::string> lines_with(const std::string& text, std::string_view prefix) {
+  std::vector<std::string> found;
+  std::size_t begin = 0;
+  for (std::size_t end = text.find('\n'); end != std::string::npos; begin = end + 1, end = text.find('\n', begin)) {
+    if (text.compare(begin, prefix.size(), prefix) == 0) found.push_back(text.substr(begin, end - begin));
+  }
+  return found;
+}
+
+}  // namespace
+
+TEST_CASE("the file, whole") {
+  CHECK(to_prometheus(example_report(), {}) ==
+        R"(# HELP asyncleak_tasks Task objects that exist, by state; outstanding where the state is not known.
+# TYPE asyncleak_tasks gauge
+asyncleak_tasks{pid="42",comm="app \"x\"\n",unit="app.service",container="",coroutine="Conn.waiter",site="app.py:31#eda93a8a",state="outstanding"} 412
+asyncleak_tasks{pid="42",comm="app \"x\"\n",unit="app.service",container="",coroutine="Pool.worker",site="unknown#9b6e8f7a",state="outstanding"} 8
+# HELP asyncleak_tasks_created_total Tasks created since watching began.
+# TYPE asyncleak_tasks_created_total counter
+asyncleak_tasks_created_total{pid="42",comm="app \"x\"\n",unit="app.service",container="",coroutine="Conn.waiter",site="app.py:31#eda93a8a"} 12420
+asyncleak_tasks_created_total{pid="42",comm="app \"x\"\n",unit="app.service",container="",coroutine="Pool.worker",site="unknown#9b6e8f7a"} 8
+# HELP asyncleak_tasks_destroyed_total Tasks destroyed since watching began.
+# TYPE asyncleak_tasks_destroyed_total counter
+asyncleak_tasks_destroyed_total{pid="42",comm="app \"x\"\n",unit="app.service",container="",coroutine="Conn.waiter",site="app.py:31#eda93a8a"} 12008
+asyncleak_tasks_destroyed_total{pid="42",comm="app \"x\"\n",unit="app.service",container="",coroutine="Pool.worker",site="unknown#9b6e8f7a"} 0
+# HELP asyncleak_oldest_task_seconds Age of the oldest outstanding task.
+# TYPE asyncleak_oldest_task_seconds gauge
+asyncleak_oldest_task_seconds{pid="42",comm="app \"x\"\n",unit="app.service",container="",coroutine="Conn.waiter",site="app.py:31#eda93a8a"} 298.000
+asyncleak_oldest_task_seconds{pid="42",comm="app \"x\"\n",unit="app.service",container="",coroutine="Pool.worker",site="unknown#9b6e8f7a"} 4000.000
+# HELP asyncleak_findings Findings that stand now: 1 each; coroutine="other" is a count.
+# TYPE asyncleak_findings gauge
+asyncleak_findings{kind="task-leak",severity="leak",pid="42",comm="app \"x\"\n",coroutine="Conn.waiter",site="app.py:31#eda93a8a"} 1
+# HELP asyncleak_process_resident_bytes Resident memory of the process.
+# TYPE asyncleak_process_resident_bytes gauge
+asyncleak_process_resident_bytes{pid="42",comm="app \"x\"\n",unit="app.service",container=""} 104857600
+# HELP asyncleak_probe_hits_total Times a probe ran.
+# TYPE asyncleak_probe_hits_total counter
+asyncleak_probe_hits_total 9007199254740993
+# HELP asyncleak_dropped_total Events the kernel side could not record, by reason.
+# TYPE asyncleak_dropped_total counter
+asyncleak_dropped_total{reason="tasks_full"} 0
+asyncleak_dropped_total{reason="stack_unreadable"} 2
+# HELP asyncleak_last_refresh_timestamp_seconds When this file was made, Unix time.
+# TYPE asyncleak_last_refresh_timestamp_seconds gauge
+asyncleak_last_refresh_timestamp_seconds 1795234618.123
+# HELP asyncleak_build_info The version of asyncleak-top that wrote this; always 1.
+# TYPE asyncleak_build_info gauge
+asyncleak_build_info{version=")" ASYNCLEAK_VERSION "\"} 1\n");
+}
+
+TEST_CASE("states replace the total once they are known") {
+  Report report = example_report();
+  report.sites.resize(1);
+  report.sites[0].pending = 400;
+  report.sites[0].done = 12;
+  const auto lines = lines_with(to_prometheus(report, {}), "asyncleak_tasks{");
+  REQUIRE(lines.size() == 2);
+  CHECK(lines[0].ends_with(",state=\"pending\"} 400"));
+  CHECK(lines[1].ends_with(",state=\"done\"} 12"));
+}
+
+TEST_CASE("the top sites of each process are named, the rest is one series") {
+  Report report;
+  for (std::uint64_t i = 1; i <= 25; ++i) {
+    report.sites.push_back(site_row(i, 42, fmt::format("job{}", i), i));
+    report.sites.back().oldest_s = static_cast<double>(i);
+  }
+  PrometheusOptions options;
+  options.sites_per_process = 20;
+  const std::string text = to_prometheus(report, options);
+  CHECK(lines_with(text, "asyncleak_tasks{").size() == 21);
+  CHECK(
+      lines_with(text, "asyncleak_tasks{").back() ==
+      R"(asyncleak_tasks{pid="42",comm="",unit="",container="",coroutine="other",site="other",state="outstanding"} 15)");
+  CHECK(lines_with(text, "asyncleak_oldest_task_seconds{").back() ==
+        R"(asyncleak_oldest_task_seconds{pid="42",comm="",unit="",container="",coroutine="other",site="other"} 5.000)");
+}
+
+TEST_CASE("sites with the same labels are one series: a duplicate would void the whole file") {
+  Report report;
+  report.sites = {site_row(1, 42, "job", 3), site_row(2, 42, "job", 4)};
+  const auto lines = lines_with(to_prometheus(report, {}), "asyncleak_tasks{");
+  REQUIRE(lines.size() == 1);
+  CHECK(lines[0].ends_with(" 7"));
+}
+
+TEST_CASE("a site's label is the same in every process and tells stacks apart") {
+  SiteRow here = leaking_site();
+  auto elsewhere = std::make_shared<SiteIdentity>(*here.identity);
+  elsewhere->id = 99;
+  elsewhere->pid = 4711;
+  CHECK(site_label(*elsewhere) == site_label(*here.identity));
+  CHECK(site_label(*here.identity).starts_with("app.py:31#"));
+  elsewhere->created_at.push_back({"main", "/srv/app.py", 90});
+  CHECK(site_label(*elsewhere) != site_label(*here.identity));
+  elsewhere->created_at.clear();
+  CHECK(site_label(*elsewhere).starts_with("unknown#"));
+}
