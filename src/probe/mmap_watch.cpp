@@ -25,8 +25,9 @@ Fd open_dummy_event(int cpu) {
   attributes.config = PERF_COUNT_SW_DUMMY;
   attributes.mmap = 1;  // executable mappings only; mmap_data would add the others
   attributes.mmap2 = 1;
-  attributes.watermark = 0;
-  attributes.wakeup_events = 1;
+  // wakeup_events counts samples only; side-band records wake by bytes (kernel/events/ring_buffer.c).
+  attributes.watermark = 1;
+  attributes.wakeup_watermark = 1;
   return Fd(static_cast<int>(syscall(SYS_perf_event_open, &attributes, -1, cpu, -1, PERF_FLAG_FD_CLOEXEC)));
 }
 

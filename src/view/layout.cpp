@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 #include <algorithm>
 #include <array>
+#include <climits>
 #include <span>
 #include <string_view>
 
@@ -30,9 +31,16 @@ bool is_flexible(std::string_view id) { return id == "coroutine" || id == "creat
 int least_width(std::string_view id) { return id == "coroutine" ? 20 : 16; }
 int most_width(std::string_view id) { return id == "coroutine" ? 48 : 40; }
 
+// The rows that decide how wide a column is: measuring all of ten thousand would cost more than
+// drawing them, and the first are the ones that are looked at.
+std::span<const TableRow> measured(const std::vector<TableRow>& rows) {
+  constexpr std::size_t most = 100;
+  return {rows.data(), std::min(rows.size(), most)};
+}
+
 int content_width(const Column& column, const std::vector<TableRow>& rows) {
   int width = width_of(column.title);
-  for (const TableRow& row : rows) width = std::max(width, width_of(cell_text(column, row)));
+  for (const TableRow& row : measured(rows)) width = std::max(width, width_of(cell_text(column, row)));
   return width;
 }
 
@@ -46,7 +54,8 @@ int wanted_width(const Column& column, const std::vector<TableRow>& rows) {
 }
 
 bool is_known(const Column& column, const std::vector<TableRow>& rows) {
-  return std::any_of(rows.begin(), rows.end(),
+  const auto some = measured(rows);
+  return std::any_of(some.begin(), some.end(),
                      [&](const TableRow& row) { return cell_text(column, row) != unknown_cell; });
 }
 
@@ -74,13 +83,17 @@ class Placer {
     }
   }
 
-  // Gives what is left to the texts that are cut.
+  // Gives what is left to the texts that are cut: first enough for most of them, then for all.
   void widen() {
-    for (PlacedColumn& placed : placed_) {
-      if (placed.kind != ColumnKind::column || !is_flexible(placed.column->id)) continue;
-      const int more = std::clamp(wanted_width(*placed.column, rows_) - placed.width, 0, room_);
-      placed.width += more;
-      room_ -= more;
+    constexpr int most_names = 28;
+    for (const int most : {most_names, INT_MAX}) {
+      for (PlacedColumn& placed : placed_) {
+        if (placed.kind != ColumnKind::column || !is_flexible(placed.column->id)) continue;
+        const int wanted = std::min(wanted_width(*placed.column, rows_), most);
+        const int more = std::clamp(wanted - placed.width, 0, room_);
+        placed.width += more;
+        room_ -= more;
+      }
     }
   }
 

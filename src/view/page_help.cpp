@@ -23,7 +23,8 @@ constexpr std::array key_help = {
     KeyHelp{"Space Z", "pause: keep looking at this moment"},
     KeyHelp{"+ -", "refresh half as often, twice as often"},
     KeyHelp{"w", "write what is shown to a file"},
-    KeyHelp{"q F10", "quit (in a page: back); Q quits everywhere"},
+    KeyHelp{"? h F1", "this page"},
+    KeyHelp{"q F10", "quit; q in a page: back; Q quits everywhere"},
 };
 
 }  // namespace
@@ -34,13 +35,13 @@ std::vector<Line> help_lines() {
   for (const auto& [keys, meaning] : key_help) {
     lines.push_back({{align_left(keys, keys_width), Role::strong}, {std::string(meaning)}});
   }
-  lines.push_back({});
+  lines.emplace_back();
   lines.push_back({{"Columns", Role::title}});
   for (const Column& column : columns()) {
     const int width = std::max(column_width, width_of(column.title));
     lines.push_back({{align_left(column.title, width) + "  ", Role::strong}, {std::string(column.help)}});
   }
-  lines.push_back({});
+  lines.emplace_back();
   lines.push_back({{"Verdicts", Role::title}});
   lines.push_back({{"leak", Role::bad}, {"     pending tasks only accumulate: the evidence is in"}});
   lines.push_back({{"growing", Role::warn}, {"  more and more of them, not yet proven"}});

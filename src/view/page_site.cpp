@@ -81,7 +81,7 @@ void add_findings(std::vector<Line>& lines, const Report& report, const SiteIden
 }
 
 void add_stack(std::vector<Line>& lines, const SiteIdentity& identity) {
-  lines.push_back({});
+  lines.emplace_back();
   lines.push_back({{"Created by, innermost first", Role::title}});
   if (identity.created_at.empty()) lines.push_back({{"  not known", Role::dim}});
   for (const Frame& frame : identity.created_at) {
@@ -113,7 +113,7 @@ void add_ages(std::vector<Line>& lines, const Report& report, const SiteRow& sit
     counts.at(static_cast<std::size_t>(bucket - age_buckets.begin())) += cohort.count;
   }
   const auto most = static_cast<double>(*std::max_element(counts.begin(), counts.end()));
-  lines.push_back({});
+  lines.emplace_back();
   lines.push_back({{"Age of the outstanding tasks", Role::title}});
   constexpr int label_width = 9, count_width = 7;
   const auto filled = [](std::uint64_t count) { return count > 0; };
@@ -133,7 +133,7 @@ void add_history(std::vector<Line>& lines, const SiteRow& site, int width, int r
   if (site.history.size() < 2 || width <= label_width) return;
   const double most = *std::max_element(site.history.begin(), site.history.end());
   const std::string label = format_count(static_cast<std::uint64_t>(std::max(0.0, most)));
-  lines.push_back({});
+  lines.emplace_back();
   lines.push_back({{"Outstanding, newest at the right", Role::title}});
   bool top = true;
   for (auto& row : graph(site.history, width - label_width, std::clamp(rows, least_rows, most_rows), ascii)) {

@@ -102,12 +102,13 @@ void draw_table(ScreenFrame& frame, const Report& report, const UiState& ui, con
   const int visible = table_rows(regions);
   const int first = first_visible(ui.first_row, selected, visible, static_cast<int>(rows.size()));
   for (int i = 0; i < visible && first + i < static_cast<int>(rows.size()); ++i) {
-    const TableRow& row = rows[static_cast<std::size_t>(first + i)];
+    const int index = first + i;
+    const TableRow& row = rows[static_cast<std::size_t>(index)];
     const int at = regions.body_row + 1 + i;
     for (const PlacedColumn& each : placed) {
       frame.put(at, each.at, table_cell(each, row, ui.ascii), cell_role(each, row), each.width);
     }
-    if (first + i == selected) frame.paint(at, Role::selected);
+    if (index == selected) frame.paint(at, Role::selected);
   }
 }
 
@@ -116,7 +117,8 @@ void draw_page(ScreenFrame& frame, const Report& report, const UiState& ui, cons
   const int count = static_cast<int>(lines.size());
   const int first = std::clamp(ui.page_scroll, 0, std::max(0, count - regions.body_rows));
   for (int i = 0; i < regions.body_rows && first + i < count; ++i) {
-    const Line& line = lines[static_cast<std::size_t>(first + i)];
+    const int index = first + i;
+    const Line& line = lines[static_cast<std::size_t>(index)];
     const int end = put_line(frame, regions.body_row + i, line);
     const bool whole_row = line.size() == 1 && (line[0].role == Role::title || line[0].role == Role::selected);
     if (whole_row) frame.paint(regions.body_row + i, line[0].role, end);

@@ -39,9 +39,9 @@ std::u32string decode_utf8(std::string_view text) {
   for (const char byte : to_printable(text)) {
     const auto bits = static_cast<unsigned char>(byte);
     if (bits < 0x80) {
-      characters += bits;
+      characters += static_cast<char32_t>(bits);
     } else if (bits >= 0xC0) {  // a lead byte: 2 to 4 bytes long, as many ones in front
-      characters += bits & (bits < 0xE0 ? 0x1FU : bits < 0xF0 ? 0x0FU : 0x07U);
+      characters += static_cast<char32_t>(bits & (bits < 0xE0 ? 0x1FU : bits < 0xF0 ? 0x0FU : 0x07U));
     } else {
       characters.back() = characters.back() << 6U | (bits & 0x3FU);
     }
@@ -73,6 +73,8 @@ int width_of(char32_t character) {
 }
 
 int width_of(std::string_view text) {
+  const auto is_ascii = [](char byte) { return static_cast<unsigned char>(byte) < 0x80; };
+  if (std::all_of(text.begin(), text.end(), is_ascii)) return static_cast<int>(text.size());  // nearly always
   int width = 0;
   for (const char32_t character : decode_utf8(text)) width += width_of(character);
   return width;
