@@ -100,7 +100,10 @@ int run_command(const Options& options) {
   auto source = probe::LiveSource::make(std::move(watch));
   if (!source) return report_error(source.error());
   if (auto watched = source->watch_tree(child->pid()); !watched) return report_error(watched.error());
-  if (const auto interpreter = interpreter_of(options.program.front())) source->prepare(*interpreter);
+  // The command's own interpreter, and those a wrapper (sh, make, env) is likely to start.
+  for (const auto& name : {options.program.front(), std::string("python3"), std::string("python")}) {
+    if (const auto interpreter = interpreter_of(name)) source->prepare(*interpreter);
+  }
   if (options.verbose) describe_interpreters(stderr, source->catalog());
   Outputs outputs(options);
   if (auto timed = events->set_delay(options.delay_s); !timed) return report_error(timed.error());

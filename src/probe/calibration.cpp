@@ -1,10 +1,9 @@
 #include "probe/calibration.h"
 
-#include "elf/image.h"
-
 #include <algorithm>
 #include <cstdint>
 #include <link.h>
+#include <optional>
 #include <time.h>
 
 // A function whose first instruction the kernel emulates, as the probes of the product sit on.
@@ -42,28 +41,32 @@ double nanoseconds_per_call() {
   return best;
 }
 
-// Load bias of the running executable: the first object dl_iterate_phdr names.
-std::uint64_t own_bias() {
-  std::uint64_t bias = 0;
-  dl_iterate_phdr(
-      [](dl_phdr_info* info, std::size_t /*size*/, void* out) {
-        *static_cast<std::uint64_t*>(out) = info->dlpi_addr;
-        return 1;
-      },
-      &bias);
-  return bias;
+// Where our own executable, the first object dl_iterate_phdr names, has ADDRESS in its file.
+struct FileOffset {
+  std::uint64_t address;
+  std::optional<std::uint64_t> offset;
+};
+
+int find_own_offset(dl_phdr_info* info, std::size_t /*size*/, void* out) {
+  auto& wanted = *static_cast<FileOffset*>(out);
+  for (int i = 0; i < info->dlpi_phnum; i++) {
+    const auto& segment = info->dlpi_phdr[i];
+    const std::uint64_t start = info->dlpi_addr + segment.p_vaddr;
+    if (segment.p_type == PT_LOAD && start <= wanted.address && wanted.address < start + segment.p_filesz) {
+      wanted.offset = wanted.address - start + segment.p_offset;
+    }
+  }
+  return 1;  // the other objects are not asked
 }
 
 }  // namespace
 
 Result<double> measure_trap_ns(Session& session) {
-  auto self = elf::Image::open("/proc/self/exe");
-  if (!self) return fail(self.error());
-  const auto address = reinterpret_cast<std::uint64_t>(&asyncleak_calibration_target) - own_bias();
-  const auto offset = self->file_offset(address);
-  if (!offset) return fail("measuring the cost of a uprobe: the calibration function is not in our own file");
+  FileOffset place{reinterpret_cast<std::uint64_t>(&asyncleak_calibration_target), std::nullopt};
+  dl_iterate_phdr(find_own_offset, &place);
+  if (!place.offset) return fail("measuring the cost of a uprobe: the calibration function is not in our own file");
   const double without = nanoseconds_per_call();
-  auto attached = session.attach("/proc/self/exe", {{Program::calibrate, *offset}}, 0, 0);
+  auto attached = session.attach("/proc/self/exe", {{Program::calibrate, *place.offset}}, 0, 0);
   if (!attached) return fail(attached.error());
   return std::max(0.0, nanoseconds_per_call() - without);
 }

@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <fmt/format.h>
 #include <optional>
+#include <set>
 #include <sys/epoll.h>
 
 namespace asyncleak::probe {
@@ -77,10 +78,10 @@ Result<LiveSource> LiveSource::make(WatchOptions options) {
 int LiveSource::event_fd() const { return state_->epoll.get(); }
 
 void LiveSource::react() {
-  for (const auto& mapping : state_->mappings.take()) {
-    // What cannot be watched becomes a warning of its process, or is not ours.
-    (void)state_->catalog.consider(mapping.pid);
-  }
+  std::set<pid_t> changed;  // an interpreter maps several files of its own
+  for (const auto& mapping : state_->mappings.take()) changed.insert(mapping.pid);
+  // What cannot be watched becomes a warning of its process, or is not ours.
+  for (const pid_t pid : changed) (void)state_->catalog.consider(pid);
 }
 
 Sample LiveSource::sample() {
