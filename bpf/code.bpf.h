@@ -46,6 +46,7 @@ struct stack_walk {
 	const struct al_layout *layout;
 	const struct al_process *process;
 	struct al_origin *origin; /* where to keep the frames; 0 while hashing */
+	const struct al_block *block; /* most frames are in here; 0: read each */
 	__u64 frame;
 	__u64 hash;
 	__u32 depth;
@@ -54,7 +55,8 @@ struct stack_walk {
 /* The next Python frame; false: skip this one. The walk ends when there is none or enough. */
 static __always_inline bool next_frame(struct stack_walk *walk, struct frame_view *view)
 {
-	if (!view_frame(view, walk->layout, walk->frame)) {
+	if (!(walk->block && view_frame_in(walk->block, view, walk->layout, walk->frame)) &&
+	    !view_frame(view, walk->layout, walk->frame)) {
 		count(AL_DROP_STACK_UNREADABLE);
 		walk->frame = 0;
 		return false;
@@ -107,11 +109,20 @@ static long keep_frame(__u32 index, struct stack_walk *walk)
 #define AL_WALK_STEPS (2 * AL_MAX_FRAMES)
 
 /* Hash of the creation stack; 0: no frame. */
-static __always_inline __u64 hash_stack(const struct al_layout *layout, const struct al_process *process, __u64 frame)
+static __noinline __u64 hash_stack(const struct al_layout *layout, const struct al_process *process, __u64 frame)
 {
 	struct stack_walk walk = { .layout = layout, .process = process, .frame = frame };
+	struct al_block *block = frame ? read_block(layout, frame) : 0;
+	__u64 token = block ? block->token : 0;
 
+	walk.block = block;
 	bpf_loop(AL_WALK_STEPS, hash_frame, &walk, 0);
+	if (block && *(volatile __u64 *)&block->token != token) { /* another probe used it meanwhile */
+		walk.block = 0;
+		walk.frame = frame;
+		walk.hash = walk.depth = 0;
+		bpf_loop(AL_WALK_STEPS, hash_frame, &walk, 0);
+	}
 	return walk.depth ? walk.hash | 1 : 0;
 }
 

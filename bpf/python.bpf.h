@@ -33,32 +33,24 @@ static __always_inline __u8 user_u8(__u64 address)
 }
 
 /*
- * The first bytes of an object in one read: a read costs some 60 ns whatever its length, which
- * is most of what a probe costs beyond the trap.
+ * The first words of an object in one read: a read costs some 60 ns whatever its length, which
+ * is most of what a probe costs beyond the trap. A window of N words is an array of N + 1: the
+ * verifier takes an offset below 8 * N, rounded down to a word, for up to 8 * N - 1.
  */
-#define AL_WINDOW_WORDS 24
-#define AL_WINDOW_BYTES (8 * AL_WINDOW_WORDS)
-struct window {
-	__u64 words[AL_WINDOW_WORDS];
-	__u64 guard; /* the verifier takes offset & ~7 below 192 for up to 191 */
-};
+#define AL_WINDOW(name_, words_) __u64 name_[(words_) + 1]
+#define open_window(window_, object_)                                                                                  \
+	({                                                                                                             \
+		(window_)[sizeof(window_) / 8 - 1] = 0;                                                                \
+		!bpf_probe_read_user(window_, sizeof(window_) - 8, (void *)(object_));                                 \
+	})
+#define window_u64(window_, offset_) window_word(window_, sizeof(window_) / 8 - 1, offset_)
+#define window_u32(window_, offset_) ((__u32)(window_u64(window_, offset_) >> (((offset_) & 4) * 8)))
 
-/* BYTES at most AL_WINDOW_BYTES. What lies beyond reads as 0. */
-static __always_inline bool open_window(struct window *window, __u64 object, __u32 bytes)
-{
-	return !bpf_probe_read_user(window->words, bytes, (void *)object);
-}
-
-static __always_inline __u64 window_u64(const struct window *window, __u32 offset)
+static __always_inline __u64 window_word(const __u64 *words, __u32 count, __u32 offset)
 {
 	__u32 word = offset >> 3;
 
-	return word < AL_WINDOW_WORDS ? window->words[word] : 0;
-}
-
-static __always_inline __u32 window_u32(const struct window *window, __u32 offset)
-{
-	return window_u64(window, offset) >> ((offset & 4) * 8);
+	return word < count ? words[word] : 0;
 }
 
 static __always_inline __u64 mix(__u64 hash, __u64 value)
@@ -126,27 +118,32 @@ static __always_inline int copy_type_name(struct al_name *name, const struct al_
  * more than the object does. 0: not a code object. Its names and first line lie within the
  * first 144 bytes from 3.8 to 3.15, free-threaded builds included.
  */
-#define AL_CODE_HEAD_BYTES 144
+#define AL_CODE_HEAD_WORDS 18
 static __noinline __u64 code_print(const struct al_layout *layout, __u64 bias, __u64 code)
 {
-	struct window head = {};
+	AL_WINDOW(head, AL_CODE_HEAD_WORDS);
 
-	if (!open_window(&head, code, AL_CODE_HEAD_BYTES) ||
-	    window_u64(&head, layout->ob_type) != layout->code_type + bias)
+	if (!open_window(head, code) || window_u64(head, layout->ob_type) != layout->code_type + bias)
 		return 0;
-	return mix(mix(window_u64(&head, layout->code_filename), window_u64(&head, layout->code_name)),
-		   window_u32(&head, layout->code_firstlineno)) |
+	return mix(mix(window_u64(head, layout->code_filename), window_u64(head, layout->code_name)),
+		   window_u32(head, layout->code_firstlineno)) |
 	       1;
 }
 
-static __always_inline bool thread_runs_here(const struct window *tstate, const struct al_layout *layout,
+/* PyThreadState up to what is read of it, 3.8 to 3.15. */
+#define AL_TSTATE_HEAD_WORDS 24
+struct tstate_head {
+	AL_WINDOW(words, AL_TSTATE_HEAD_WORDS);
+};
+
+static __always_inline bool thread_runs_here(const struct tstate_head *tstate, const struct al_layout *layout,
 					     __u64 pthread)
 {
-	if (window_u64(tstate, layout->thread_id) != pthread)
+	if (window_u64(tstate->words, layout->thread_id) != pthread)
 		return false;
 	/* A thread has one tstate per subinterpreter it has entered; one of them is active. */
 	return layout->thread_status == AL_ABSENT ||
-	       (window_u32(tstate, layout->thread_status) & layout->thread_active_mask);
+	       (window_u32(tstate->words, layout->thread_status) & layout->thread_active_mask);
 }
 
 struct thread_search {
@@ -160,7 +157,7 @@ struct thread_search {
 static long search_thread(__u32 index, struct thread_search *search)
 {
 	const struct al_layout *layout = search->layout;
-	struct window tstate = {};
+	struct tstate_head tstate;
 
 	if (!search->tstate) {
 		if (!search->interpreter)
@@ -169,13 +166,13 @@ static long search_thread(__u32 index, struct thread_search *search)
 		search->interpreter = user_u64(search->interpreter + layout->interp_next);
 		return 0;
 	}
-	if (!open_window(&tstate, search->tstate, AL_WINDOW_BYTES))
+	if (!open_window(tstate.words, search->tstate))
 		return 1;
 	if (thread_runs_here(&tstate, layout, search->pthread)) {
 		search->found = true;
 		return 1;
 	}
-	search->tstate = window_u64(&tstate, layout->thread_next);
+	search->tstate = window_u64(tstate.words, layout->thread_next);
 	return 0;
 }
 
@@ -198,9 +195,9 @@ static __noinline __u64 find_tstate(const struct al_layout *layout, __u64 runtim
 }
 
 /* What the tstate says is the innermost frame: one, or two reads where it goes by a _PyCFrame. */
-static __always_inline __u64 frame_of(const struct window *tstate, const struct al_layout *layout)
+static __always_inline __u64 frame_of(const struct tstate_head *tstate, const struct al_layout *layout)
 {
-	__u64 frame = window_u64(tstate, layout->thread_frame);
+	__u64 frame = window_u64(tstate->words, layout->thread_frame);
 
 	return layout->flags & AL_FRAME_INDIRECT ? user_u64(frame + layout->cframe_current) : frame;
 }
@@ -210,23 +207,37 @@ static __noinline __u64 innermost_frame(const struct al_layout *layout, const st
 {
 	__u64 runtime = layout->runtime + process->bias, address, pthread;
 	__u64 thread = bpf_get_current_pid_tgid();
-	struct window tstate = {};
+	struct tstate_head tstate;
 	struct al_thread *known;
 
 	if (layout->flags & AL_TSTATE_GLOBAL) {
 		address = user_u64(runtime + layout->runtime_tstate_current);
-		return open_window(&tstate, address, AL_WINDOW_BYTES) ? frame_of(&tstate, layout) : 0;
+		return open_window(tstate.words, address) ? frame_of(&tstate, layout) : 0;
 	}
 	pthread = current_pthread();
 	known = bpf_map_lookup_elem(&threads, &thread);
-	if (known && known->process == process->id && open_window(&tstate, known->tstate, AL_WINDOW_BYTES) &&
+	if (known && known->process == process->id && open_window(tstate.words, known->tstate) &&
 	    thread_runs_here(&tstate, layout, pthread))
 		return frame_of(&tstate, layout);
 	address = find_tstate(layout, runtime, process->id, pthread);
-	return address && open_window(&tstate, address, AL_WINDOW_BYTES) ? frame_of(&tstate, layout) : 0;
+	return address && open_window(tstate.words, address) ? frame_of(&tstate, layout) : 0;
 }
 
-/* One frame, in one read. */
+/*
+ * Frames of Python functions that call each other lie one after the other on the thread's data
+ * stack (3.11+): one read of the end of that stack gives most of a creation stack. Per CPU;
+ * another probe can use it in between when this one is preempted, which `token` tells.
+ */
+#define AL_BLOCK_WORDS 128
+struct al_block {
+	__u64 token;
+	__u64 base; /* address of words[0] */
+	__u64 bytes;
+	__u64 words[AL_BLOCK_WORDS + AL_FRAME_WORDS];
+};
+AL_MAP(blocks, PERCPU_ARRAY, __u32, struct al_block, 1, 0);
+
+/* One frame. */
 struct frame_view {
 	__u64 code;
 	__u64 instr; /* pointer or index, as the interpreter keeps it: for hashing */
@@ -239,15 +250,8 @@ static __always_inline __u64 frame_word(const __u64 *words, const struct al_layo
 	return words[((offset - layout->frame_first) >> 3) & (AL_FRAME_WORDS - 1)];
 }
 
-static __always_inline bool view_frame(struct frame_view *view, const struct al_layout *layout, __u64 frame)
+static __always_inline void decode_frame(struct frame_view *view, const struct al_layout *layout, const __u64 *words)
 {
-	__u64 words[AL_FRAME_WORDS] = {};
-	__u32 span = layout->frame_span;
-
-	if (span > sizeof(words))
-		return false;
-	if (bpf_probe_read_user(words, span, (void *)(frame + layout->frame_first)))
-		return false;
 	view->back = frame_word(words, layout, layout->frame_back);
 	view->code = frame_word(words, layout, layout->frame_code);
 	view->instr = frame_word(words, layout, layout->frame_instr);
@@ -262,7 +266,57 @@ static __always_inline bool view_frame(struct frame_view *view, const struct al_
 		/* Owners from this value on run no Python code of their own. */
 		view->python = owner < layout->frame_owner_c;
 	}
+}
+
+static __always_inline bool view_frame(struct frame_view *view, const struct al_layout *layout, __u64 frame)
+{
+	__u64 words[AL_FRAME_WORDS] = {};
+	__u32 span = layout->frame_span;
+
+	if (span > sizeof(words) || bpf_probe_read_user(words, span, (void *)(frame + layout->frame_first)))
+		return false;
+	decode_frame(view, layout, words);
 	return true;
+}
+
+/* The same from the block; false: the frame is not in it. */
+static __always_inline bool view_frame_in(const struct al_block *block, struct frame_view *view,
+					  const struct al_layout *layout, __u64 frame)
+{
+	__u64 at = frame + layout->frame_first - block->base;
+	__u32 word;
+
+	if (at >= block->bytes || at + layout->frame_span > block->bytes)
+		return false;
+	word = at >> 3;
+	if (word >= AL_BLOCK_WORDS)
+		return false;
+	decode_frame(view, layout, &block->words[word]);
+	return true;
+}
+
+/* Reads what lies below the end of FRAME, never beyond its page: that may not be there. */
+static __always_inline struct al_block *read_block(const struct al_layout *layout, __u64 frame)
+{
+	__u64 end = frame + layout->frame_first + layout->frame_span, base = end - 8 * AL_BLOCK_WORDS;
+	__u64 page = frame & ~0xfffull, bytes;
+	struct al_block *block;
+	__u32 zero = 0;
+
+	if (layout->flags & AL_INSTR_IS_INDEX) /* frames are objects of their own, anywhere (<= 3.10) */
+		return 0;
+	block = bpf_map_lookup_elem(&blocks, &zero);
+	if (!block)
+		return 0;
+	if (base < page)
+		base = page;
+	bytes = end - base;
+	block->token = mix(block->token, bpf_get_current_pid_tgid());
+	block->base = base;
+	block->bytes = bytes;
+	if (bytes > 8 * AL_BLOCK_WORDS || bpf_probe_read_user(block->words, bytes, (void *)base))
+		return 0;
+	return block;
 }
 
 /* Byte offset of the instruction in its bytecode. */

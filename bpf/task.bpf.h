@@ -39,44 +39,46 @@ static __noinline __u64 coroutine_in_dict(const struct al_layout *layout, __u64 
 	return 0;
 }
 
-/* PyCoroObject up to its code, 3.8 to 3.15, free-threaded builds included. */
-#define AL_CORO_HEAD_BYTES 96
-
 /* The task's first argument; args is a tuple, kwds a dict or 0. */
 static __always_inline __u64 coroutine_argument(const struct al_layout *layout, __u64 bias, const void *regs,
 						const struct al_registers *registers)
 {
 	__u64 args = trapped_register(regs, registers->args);
-	__u32 bytes = layout->tuple_items + sizeof(__u64) - layout->tuple_size;
-	struct window tuple = {}; /* from ob_size to the first item */
+	__u64 tuple[3]; /* ob_size, hash (3.14+), first item */
 
-	if (bytes > 32 || !open_window(&tuple, args + layout->tuple_size, bytes))
-		return 0;
-	if (tuple.words[0])
-		return window_u64(&tuple, layout->tuple_items - layout->tuple_size);
+	/* At the end of a page the third word may not be there, and be none of the tuple's. */
+	if (bpf_probe_read_user(tuple, sizeof(tuple), (void *)(args + layout->tuple_size))) {
+		tuple[0] = user_u64(args + layout->tuple_size);
+		tuple[1] = user_u64(args + layout->tuple_items);
+		tuple[2] = tuple[1];
+	}
+	if (tuple[0])
+		return layout->tuple_items - layout->tuple_size == 8 ? tuple[1] : tuple[2];
 	return coroutine_in_dict(layout, layout->coro_type + bias, trapped_register(regs, registers->kwds));
 }
 
+/* PyCoroObject up to its code, 3.8 to 3.15, free-threaded builds included. */
+#define AL_CORO_HEAD_WORDS 12
 static __noinline int view_coroutine(struct coroutine_view *view, const struct al_layout *layout, __u64 bias)
 {
-	struct window head = {};
+	AL_WINDOW(head, AL_CORO_HEAD_WORDS);
 	__u64 type, code;
 
-	if (!open_window(&head, view->object, AL_CORO_HEAD_BYTES)) {
+	if (!open_window(head, view->object)) {
 		view->code = user_u64(view->object + layout->ob_type);
 		return 0;
 	}
-	type = view->code = window_u64(&head, layout->ob_type);
+	type = view->code = window_u64(head, layout->ob_type);
 	if (type != layout->coro_type + bias && type != layout->gen_type + bias)
 		return 0; /* another awaitable (Cython, collections.abc.Coroutine): named by its type */
-	code = window_u64(&head, layout->coro_code) & ~3ull;
+	code = window_u64(head, layout->coro_code) & ~3ull;
 	view->print = code_print(layout, bias, code);
 	if (!view->print) {
 		count(AL_DROP_CODE_UNREADABLE);
 		return 0;
 	}
 	view->code = code;
-	view->qualname = window_u64(&head, layout->coro_qualname);
+	view->qualname = window_u64(head, layout->coro_qualname);
 	return 0;
 }
 
