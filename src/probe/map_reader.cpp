@@ -138,7 +138,7 @@ void MapReader::read_processes(Sample& sample) {
   }
   // Known to /proc, but no task was created or destroyed yet.
   for (const auto& [pid, known] : catalog_.processes()) {
-    if (shown.contains(pid)) continue;
+    if (shown.contains(pid) || !session_.watches(pid)) continue;
     auto process = describe(pid);
     if (process.tasks != Coverage::none) process.tasks = coverage_of(pid, Seen{});
     sample.processes.push_back(std::move(process));

@@ -122,6 +122,13 @@ Result<void> Session::watch(pid_t pid) {
   return state_->update(state_->skeleton->maps.watched, &tgid, &yes, fmt::format("watching PID {}", pid));
 }
 
+bool Session::watches(pid_t pid) const {
+  if (!state_->options.only_watched) return true;
+  const auto tgid = static_cast<std::uint32_t>(pid);
+  std::uint8_t yes = 0;
+  return bpf_map_lookup_elem(state_->fd(state_->skeleton->maps.watched), &tgid, &yes) == 0;
+}
+
 Result<Attachment> Session::attach(const std::string& path, const std::vector<ProbePoint>& points, std::uint32_t cookie,
                                    pid_t pid) {
   auto& programs = state_->skeleton->progs;
@@ -136,7 +143,8 @@ Result<Attachment> Session::attach(const std::string& path, const std::vector<Pr
     bpf_link* link = bpf_program__attach_uprobe_opts(program, pid, path.c_str(), point.file_offset, &options);
     if (link == nullptr) {
       auto error = system_error(fmt::format("attaching a uprobe at {}+0x{:x}", path, point.file_offset), errno);
-      if (errno == EPERM || errno == EACCES) error.advice = "run as root, or with CAP_PERFMON";
+      // Not CAP_PERFMON: since CVE-2025-38466 (6.16, 6.12.39, 6.6.99, 6.1.146) uprobes want more.
+      if (errno == EPERM || errno == EACCES) error.advice = "run as root, or with CAP_SYS_ADMIN";
       error.kind = ErrorKind::unobservable;
       return fail(std::move(error));
     }

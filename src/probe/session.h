@@ -59,6 +59,8 @@ class Session {
   [[nodiscard]] Result<Attachment> attach(const std::string& path, const std::vector<ProbePoint>& points,
                                           std::uint32_t cookie, pid_t pid);
   [[nodiscard]] Result<void> watch(pid_t pid);
+  // Whether events of the process are counted (SessionOptions::only_watched).
+  [[nodiscard]] bool watches(pid_t pid) const;
 
   [[nodiscard]] const SessionOptions& options() const;
   // Sites 1..sites_used() by id. No system call: the counters are in memory shared with the

@@ -48,7 +48,7 @@ class NotApplicable(Exception):
 
 
 def check_counts(tool, truth, deadline):
-    """Reads frames until they equal the truth; one more must say the same."""
+    """Reads frames until they equal the truth; one more must say the same. Returns that one."""
     agreed = 0
     while agreed < 2:
         frame = tool.frame(Deadline(FRAME_S))
@@ -62,6 +62,7 @@ def check_counts(tool, truth, deadline):
     problems = stack_differences(frame, truth)
     if problems:
         raise Failure("creation stacks:\n" + "\n".join(problems))
+    return frame
 
 
 def check_exited(tool, pid, scenario):
@@ -99,12 +100,14 @@ def watch_running(name, scenario, mode, interpreter, folder):
 
 
 def watch_started(name, scenario, interpreter, folder):
-    """The tool starts the target through a shell that executes it: attached before the first task."""
+    """The tool starts the target. One it can name beforehand is watched from its first task on, without a word
+    between them; one behind a shell and a chroot is found when it maps its interpreter."""
     target_in, test_out = os.pipe()
     test_in, target_out = os.pipe()
     command = interpreter.argv("%s/%s.py" % (folder, name))
     environment = dict(os.environ, ASYNCLEAK_E2E_FDS="%d,%d" % (target_in, target_out), PYTHONDONTWRITEBYTECODE="1")
-    options = ("run", "--json", "-d", DELAY, "--fail-on", "never", "--", "sh", "-c", 'exec "$@"', "sh", *command)
+    wrapper = ("sh", "-c", 'exec "$@"', "sh") if interpreter.root else ()
+    options = ("run", "--json", "-d", DELAY, "--fail-on", "never", "--", *wrapper, *command)
     try:
         with Tool(*options, pass_fds=(target_in, target_out), env=environment) as tool:
             os.close(target_in)
@@ -113,9 +116,14 @@ def watch_started(name, scenario, interpreter, folder):
             hello = channel.say_or_fail(Deadline(20))
             if "not_applicable" in hello:
                 raise NotApplicable(hello["not_applicable"])
+            if interpreter.root:
+                tool.frame_where(watches(hello["ready"]), "process %d attached" % hello["ready"], Deadline(10))
             channel.go()
             truth = channel.say_or_fail(Deadline(scenario.work_s))
-            check_counts(tool, truth, Deadline(scenario.settle_s))
+            frame = check_counts(tool, truth, Deadline(scenario.settle_s))
+            coverage = process_row(frame, hello["ready"])["coverage"]["tasks"]
+            if not interpreter.root and coverage != "exact":
+                raise Failure("started by the tool, yet its coverage is %s" % coverage)
             channel.go()
             status = tool.end(Deadline(20))
             if status != 0:
