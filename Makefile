@@ -4,6 +4,9 @@ PREFIX ?= /usr/local
 DESTDIR ?=
 BUILD := build
 PROGRAM := $(BUILD)/asyncleak-top
+INSTALLED := bin/asyncleak-top share/man/man8/asyncleak-top.8 \
+  share/bash-completion/completions/asyncleak-top share/zsh/site-functions/_asyncleak-top \
+  share/fish/vendor_completions.d/asyncleak-top.fish
 export DEBIAN_FRONTEND := noninteractive
 
 .PHONY: help setup build run test unit check asan fuzz bench install uninstall clean
@@ -51,10 +54,10 @@ bench: build ## every figure of docs/overhead.md, measured here (root, about 30 
 	@bench/run-all
 
 install: build ## into $(DESTDIR)$(PREFIX): program, man page, completions
-	@DESTDIR="$(DESTDIR)" cmake --install $(BUILD) --prefix "$(PREFIX)"
+	@DESTDIR="$(DESTDIR)" cmake --install $(BUILD) --prefix "$(PREFIX)" --strip
 
 uninstall: ## what install put there
-	@while read -r file; do rm -f "$(DESTDIR)$$file"; done < $(BUILD)/install_manifest.txt
+	@for file in $(INSTALLED); do rm -f "$(DESTDIR)$(PREFIX)/$$file"; done
 
 clean: ## remove build/
 	@rm -rf $(BUILD)

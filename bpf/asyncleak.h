@@ -127,6 +127,8 @@ struct al_process {
 	__u64 destroyed_unknown; /* destroyed, but created before we watched or not tracked */
 	__u32 parent; /* process id it was forked from, tasks inherited; 0: none */
 	__u32 padding;
+	__u64 thread; /* that created a task last, and its tstate: a hint, checked before it is used */
+	__u64 tstate;
 };
 
 /* `tasks`: what destruction needs to know. */

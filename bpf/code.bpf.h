@@ -50,13 +50,14 @@ struct stack_walk {
 	__u64 frame;
 	__u64 hash;
 	__u32 depth;
+	struct frame_shape shape;
 };
 
 /* The next Python frame; false: skip this one. The walk ends when there is none or enough. */
 static __always_inline bool next_frame(struct stack_walk *walk, struct frame_view *view)
 {
-	if (!(walk->block && view_frame_in(walk->block, view, walk->layout, walk->frame)) &&
-	    !view_frame(view, walk->layout, walk->frame)) {
+	if (!(walk->block && view_frame_in(walk->block, view, &walk->shape, walk->layout, walk->frame)) &&
+	    !view_frame(view, &walk->shape, walk->layout, walk->frame)) {
 		count(AL_DROP_STACK_UNREADABLE);
 		walk->frame = 0;
 		return false;
@@ -74,9 +75,9 @@ static long hash_frame(__u32 index, struct stack_walk *walk)
 	if (!next_frame(walk, &view))
 		return 0;
 	/* A per-thread copy of the bytecode has no address in common with the others. */
-	walk->hash = mix(walk->hash, view.code);
-	if (!(walk->layout->flags & AL_CODE_COPIES))
-		walk->hash = mix(walk->hash, view.instr);
+	if (walk->layout->flags & AL_CODE_COPIES)
+		view.instr = 0;
+	walk->hash = mix(walk->hash, view.code ^ (view.instr << 40 | view.instr >> 24));
 	walk->depth++;
 	return 0;
 }
@@ -116,6 +117,7 @@ static __noinline __u64 hash_stack(const struct al_layout *layout, const struct 
 	__u64 token = block ? block->token : 0;
 
 	walk.block = block;
+	shape_frame(&walk.shape, layout);
 	bpf_loop(AL_WALK_STEPS, hash_frame, &walk, 0);
 	if (block && *(volatile __u64 *)&block->token != token) { /* another probe used it meanwhile */
 		walk.block = 0;
@@ -132,6 +134,7 @@ static __noinline int keep_stack(const struct al_layout *layout, const struct al
 {
 	struct stack_walk walk = { .layout = layout, .process = process, .origin = origin, .frame = frame };
 
+	shape_frame(&walk.shape, layout);
 	bpf_loop(AL_WALK_STEPS, keep_frame, &walk, 0);
 	origin->depth = walk.depth;
 	if (walk.frame)

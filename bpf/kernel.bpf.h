@@ -79,9 +79,9 @@ static __always_inline __u32 current_tgid(void)
  */
 static __always_inline __u64 current_pthread(void)
 {
-	struct task_struct *task = (void *)bpf_get_current_task();
+	const struct task_struct *task = bpf_get_current_task_btf();
 
-	return BPF_CORE_READ(task, thread.fsbase);
+	return task->thread.fsbase;
 }
 
 #endif

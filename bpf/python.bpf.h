@@ -194,6 +194,17 @@ static __noinline __u64 find_tstate(const struct al_layout *layout, __u64 runtim
 	return search.tstate;
 }
 
+/* Where it was last time: the process's last creator, else the thread's own entry; 0: not seen. */
+static __always_inline __u64 remembered_tstate(struct al_process *process, __u64 thread)
+{
+	struct al_thread *known;
+
+	if (process->thread == thread)
+		return process->tstate;
+	known = bpf_map_lookup_elem(&threads, &thread);
+	return known && known->process == process->id ? known->tstate : 0;
+}
+
 /* What the tstate says is the innermost frame: one, or two reads where it goes by a _PyCFrame. */
 static __always_inline __u64 frame_of(const struct tstate_head *tstate, const struct al_layout *layout)
 {
@@ -203,24 +214,26 @@ static __always_inline __u64 frame_of(const struct tstate_head *tstate, const st
 }
 
 /* The innermost frame of the current thread; 0: not found. */
-static __noinline __u64 innermost_frame(const struct al_layout *layout, const struct al_process *process)
+static __noinline __u64 innermost_frame(const struct al_layout *layout, struct al_process *process)
 {
 	__u64 runtime = layout->runtime + process->bias, address, pthread;
 	__u64 thread = bpf_get_current_pid_tgid();
 	struct tstate_head tstate;
-	struct al_thread *known;
 
 	if (layout->flags & AL_TSTATE_GLOBAL) {
 		address = user_u64(runtime + layout->runtime_tstate_current);
 		return open_window(tstate.words, address) ? frame_of(&tstate, layout) : 0;
 	}
 	pthread = current_pthread();
-	known = bpf_map_lookup_elem(&threads, &thread);
-	if (known && known->process == process->id && open_window(tstate.words, known->tstate) &&
-	    thread_runs_here(&tstate, layout, pthread))
+	address = remembered_tstate(process, thread);
+	if (address && open_window(tstate.words, address) && thread_runs_here(&tstate, layout, pthread))
 		return frame_of(&tstate, layout);
 	address = find_tstate(layout, runtime, process->id, pthread);
-	return address && open_window(tstate.words, address) ? frame_of(&tstate, layout) : 0;
+	if (!address || !open_window(tstate.words, address))
+		return 0;
+	process->tstate = address; /* another thread may write in between: then the check above fails */
+	process->thread = thread;
+	return frame_of(&tstate, layout);
 }
 
 /*
@@ -228,7 +241,7 @@ static __noinline __u64 innermost_frame(const struct al_layout *layout, const st
  * stack (3.11+): one read of the end of that stack gives most of a creation stack. Per CPU;
  * another probe can use it in between when this one is preempted, which `token` tells.
  */
-#define AL_BLOCK_WORDS 128
+#define AL_BLOCK_WORDS 256
 struct al_block {
 	__u64 token;
 	__u64 base; /* address of words[0] */
@@ -245,43 +258,59 @@ struct frame_view {
 	bool python; /* false: an entry frame of the C stack, skip it */
 };
 
-static __always_inline __u64 frame_word(const __u64 *words, const struct al_layout *layout, __u16 offset)
+/* Where the fields are among the words of a frame: the layout's offsets, worked out once a walk. */
+struct frame_shape {
+	__u32 back, code, instr, owner; /* index of the word */
+	__u32 owner_shift, owner_limit; /* owners from the limit on run no Python code of their own */
+	__u64 code_mask;
+	__u32 instr_shift;
+	__u64 instr_mask;
+};
+
+static __always_inline __u32 frame_index(const struct al_layout *layout, __u16 offset)
 {
-	return words[((offset - layout->frame_first) >> 3) & (AL_FRAME_WORDS - 1)];
+	return ((offset - layout->frame_first) >> 3) & (AL_FRAME_WORDS - 1);
 }
 
-static __always_inline void decode_frame(struct frame_view *view, const struct al_layout *layout, const __u64 *words)
+static __always_inline void shape_frame(struct frame_shape *shape, const struct al_layout *layout)
 {
-	view->back = frame_word(words, layout, layout->frame_back);
-	view->code = frame_word(words, layout, layout->frame_code);
-	view->instr = frame_word(words, layout, layout->frame_instr);
-	view->python = true;
-	if (layout->flags & AL_CODE_TAGGED)
-		view->code &= ~3ull;
-	if (layout->flags & AL_INSTR_IS_INDEX) /* int f_lasti: half a word */
-		view->instr = (view->instr >> ((layout->frame_instr & 4) * 8)) & 0xffffffff;
-	if (layout->frame_owner != AL_ABSENT) {
-		__u8 owner = frame_word(words, layout, layout->frame_owner) >> ((layout->frame_owner & 7) * 8);
+	bool index = layout->flags & AL_INSTR_IS_INDEX; /* int f_lasti: half a word */
+	bool owned = layout->frame_owner != AL_ABSENT;
 
-		/* Owners from this value on run no Python code of their own. */
-		view->python = owner < layout->frame_owner_c;
-	}
+	shape->back = frame_index(layout, layout->frame_back);
+	shape->code = frame_index(layout, layout->frame_code);
+	shape->instr = frame_index(layout, layout->frame_instr);
+	shape->owner = owned ? frame_index(layout, layout->frame_owner) : 0;
+	shape->owner_shift = owned ? (layout->frame_owner & 7) * 8 : 0;
+	shape->owner_limit = owned ? layout->frame_owner_c : 0x100;
+	shape->code_mask = layout->flags & AL_CODE_TAGGED ? ~3ull : ~0ull;
+	shape->instr_shift = index ? (layout->frame_instr & 4) * 8 : 0;
+	shape->instr_mask = index ? 0xffffffff : ~0ull;
 }
 
-static __always_inline bool view_frame(struct frame_view *view, const struct al_layout *layout, __u64 frame)
+static __always_inline void decode_frame(struct frame_view *view, const struct frame_shape *shape, const __u64 *words)
+{
+	view->back = words[shape->back & (AL_FRAME_WORDS - 1)];
+	view->code = words[shape->code & (AL_FRAME_WORDS - 1)] & shape->code_mask;
+	view->instr = (words[shape->instr & (AL_FRAME_WORDS - 1)] >> shape->instr_shift) & shape->instr_mask;
+	view->python = (__u8)(words[shape->owner & (AL_FRAME_WORDS - 1)] >> shape->owner_shift) < shape->owner_limit;
+}
+
+static __always_inline bool view_frame(struct frame_view *view, const struct frame_shape *shape,
+				       const struct al_layout *layout, __u64 frame)
 {
 	__u64 words[AL_FRAME_WORDS] = {};
 	__u32 span = layout->frame_span;
 
 	if (span > sizeof(words) || bpf_probe_read_user(words, span, (void *)(frame + layout->frame_first)))
 		return false;
-	decode_frame(view, layout, words);
+	decode_frame(view, shape, words);
 	return true;
 }
 
 /* The same from the block; false: the frame is not in it. */
 static __always_inline bool view_frame_in(const struct al_block *block, struct frame_view *view,
-					  const struct al_layout *layout, __u64 frame)
+					  const struct frame_shape *shape, const struct al_layout *layout, __u64 frame)
 {
 	__u64 at = frame + layout->frame_first - block->base;
 	__u32 word;
@@ -291,7 +320,7 @@ static __always_inline bool view_frame_in(const struct al_block *block, struct f
 	word = at >> 3;
 	if (word >= AL_BLOCK_WORDS)
 		return false;
-	decode_frame(view, layout, &block->words[word]);
+	decode_frame(view, shape, &block->words[word]);
 	return true;
 }
 

@@ -113,8 +113,7 @@ static __noinline int describe_site(const struct al_layout *layout, const struct
 	return 0;
 }
 
-static __noinline __u32 creation_site(const struct al_layout *layout, const struct al_process *process,
-				      __u64 coroutine)
+static __noinline __u32 creation_site(const struct al_layout *layout, struct al_process *process, __u64 coroutine)
 {
 	struct coroutine_view view = { .object = coroutine };
 	struct al_site_key key = {};

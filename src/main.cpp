@@ -4,8 +4,8 @@
 #include "cli/options.h"
 #include "cli/run.h"
 
-#include <exception>
 #include <fmt/format.h>
+#include <exception>
 
 int main(int argc, char** argv) {
   namespace cli = asyncleak::cli;

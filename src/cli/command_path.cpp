@@ -1,11 +1,11 @@
 #include "cli/command_path.h"
 
+#include <unistd.h>
 #include <array>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
-#include <unistd.h>
 
 namespace asyncleak::cli {
 
@@ -13,18 +13,23 @@ namespace {
 
 constexpr int deepest_script = 5;  // BINPRM_MAX_RECURSION, fs/exec.c
 
+bool is_executable(const std::string& path) {
+  std::error_code error;
+  return access(path.c_str(), X_OK) == 0 && !std::filesystem::is_directory(path, error);
+}
+
 std::optional<std::string> search_path(const std::string& name) {
-  if (name.find('/') != std::string::npos) return access(name.c_str(), X_OK) == 0 ? std::optional(name) : std::nullopt;
+  if (name.find('/') != std::string::npos) return is_executable(name) ? std::optional(name) : std::nullopt;
   const char* path = std::getenv("PATH");
   std::istringstream folders(path != nullptr ? path : "/usr/local/bin:/usr/bin:/bin");
-  for (std::string folder; std::getline(folders, folder, ':');) {
+  for (std::string folder; !name.empty() && std::getline(folders, folder, ':');) {
     auto candidate = (folder.empty() ? "." : folder) + "/" + name;
-    if (access(candidate.c_str(), X_OK) == 0 && !std::filesystem::is_directory(candidate)) return candidate;
+    if (is_executable(candidate)) return candidate;
   }
   return std::nullopt;
 }
 
-// The program a script's first line names; nullopt: not a script.
+// The program a script's first line names, as it stands there; nullopt: not a script.
 std::optional<std::string> script_interpreter(const std::string& file) {
   std::ifstream script(file, std::ios::binary);
   std::array<char, 2> magic{};
@@ -36,18 +41,20 @@ std::optional<std::string> script_interpreter(const std::string& file) {
   words >> program;
   if (!program.ends_with("/env")) return program;
   std::string named;
-  while (words >> named && (named.starts_with("-") || named.find('=') != std::string::npos)) {
-  }
-  return search_path(named);
+  do {
+    named.clear();
+  } while (words >> named && (named.starts_with("-") || named.find('=') != std::string::npos));
+  return named;
 }
 
 }  // namespace
 
 std::optional<std::string> interpreter_of(const std::string& name) {
   auto file = search_path(name);
-  for (int depth = 0; file && depth < deepest_script; depth++) {
+  for (int depth = 0; file; depth++) {
     const auto next = script_interpreter(*file);
     if (!next) break;
+    if (depth == deepest_script) return std::nullopt;
     file = search_path(*next);
   }
   if (!file) return std::nullopt;

@@ -5,8 +5,8 @@
 #include "probe/environment.h"
 #include "python/interpreter.h"
 
-#include <algorithm>
 #include <fmt/format.h>
+#include <algorithm>
 
 namespace asyncleak::cli {
 
@@ -27,7 +27,8 @@ void describe_core(std::FILE* out, const probe::Core& core) {
   fmt::print(out, "{}\n", core.path);
   fmt::print(out, "  CPython      {}\n", interpreter.version.text);
   fmt::print(out, "  build-id     {}\n", core.build_id.empty() ? "none" : core.build_id);
-  fmt::print(out, "  layout       {} ({}){}\n", python::name_of(interpreter.source), interpreter.row,
+  const bool table = interpreter.source == python::LayoutSource::table;
+  fmt::print(out, "  layout       {}{}{}\n", table ? "table, " : "", interpreter.row,
              core.checked_live ? ", checked against a living process" : "");
 }
 
@@ -52,7 +53,7 @@ bool describe_process(const probe::KnownProcess& process) {
 
 bool describe_machine() {
   bool able = true;
-  for (const auto& check : probe::check_environment()) {
+  for (const auto& check : probe::check_thoroughly()) {
     fmt::print("{:<5}{:<12}{}{}\n", check.passed ? "ok" : "FAIL", check.subject, check.finding,
                check.passed ? "" : ": " + check.advice);
     able &= check.passed;

@@ -1,12 +1,12 @@
 #include "cli/events.h"
 
+#include <poll.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
 #include <array>
 #include <cerrno>
 #include <cmath>
 #include <cstdint>
-#include <poll.h>
-#include <sys/timerfd.h>
-#include <unistd.h>
 
 namespace asyncleak::cli {
 
@@ -36,7 +36,7 @@ Result<void> Events::set_delay(double seconds) {
 Happened Events::wait() {
   std::array<pollfd, 4> waiting{{{signals_.get(), POLLIN, 0},
                                  {timer_.get(), POLLIN, 0},
-                                 {source_, POLLIN, 0},      // -1: poll leaves it out
+                                 {source_, POLLIN, 0},  // -1: poll leaves it out
                                  {terminal_, POLLIN, 0}}};
   Happened happened;
   if (poll(waiting.data(), waiting.size(), -1) < 0) {

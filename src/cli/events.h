@@ -7,17 +7,17 @@
 #include "util/handle.h"
 #include "util/result.h"
 
-#include <chrono>
-#include <optional>
 #include <signal.h>
 #include <sys/signalfd.h>
+#include <chrono>
+#include <optional>
 
 namespace asyncleak::cli {
 
 struct Happened {
-  bool refresh = false;      // the delay has passed
-  bool mapping = false;      // the source's descriptor is readable
-  bool key = false;          // so is the terminal's, or a signal curses handles came
+  bool refresh = false;  // the delay has passed
+  bool mapping = false;  // the source's descriptor is readable
+  bool key = false;      // so is the terminal's, or a signal curses handles came
   std::optional<signalfd_siginfo> signal;
 };
 

@@ -9,11 +9,11 @@
 #include "view/screen.h"
 #include "view/terminal.h"
 
-#include <clocale>
 #include <fmt/chrono.h>
 #include <fmt/format.h>
-#include <optional>
 #include <unistd.h>
+#include <clocale>
+#include <optional>
 
 namespace asyncleak::cli {
 
@@ -119,7 +119,7 @@ int watch_live(const Options& options) {
     return {};
   };
   auto shown = show();
-  while (shown && (!options.iterations || refreshes < *options.iterations)) {
+  while (shown && !outputs.reader_gone() && (!options.iterations || refreshes < *options.iterations)) {
     const auto happened = events->wait();
     if (happened.signal && happened.signal->ssi_signo != SIGCHLD) break;
     if (happened.mapping) source->react();

@@ -2,10 +2,13 @@
 
 #include "view/columns.h"
 
+#include <fmt/format.h>
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <charconv>
+#include <cmath>
 #include <cstdlib>
-#include <fmt/format.h>
+#include <filesystem>
 #include <iostream>
 #include <map>
 
@@ -15,6 +18,26 @@ namespace {
 
 constexpr int usage_status = 2;
 
+std::optional<pid_t> parse_pid(std::string_view text) {
+  pid_t pid = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), pid);
+  const bool whole = error == std::errc{} && end == text.data() + text.size();
+  return whole && pid > 0 ? std::optional(pid) : std::nullopt;
+}
+
+// CLI11's own Range lets "nan" and, for unsigned numbers, "-1" pass, and stands in --help.
+CLI::Validator number_from(double lowest, double highest = HUGE_VAL) {
+  const auto check = [=](const std::string& text) {
+    double value = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+    const bool number = error == std::errc{} && end == text.data() + text.size();
+    if (number && value >= lowest && value <= highest) return std::string();
+    const auto range = highest < HUGE_VAL ? fmt::format("to {}", highest) : std::string("on");
+    return fmt::format("{} is not a number from {} {}", text, lowest, range);
+  };
+  return {check, ""};
+}
+
 std::vector<std::string> sort_choices() {
   std::vector<std::string> ids;
   for (const auto& column : columns()) ids.emplace_back(column.id);
@@ -23,22 +46,24 @@ std::vector<std::string> sort_choices() {
 
 void add_view_options(CLI::App& app, Options& options) {
   app.add_option("-d,--delay", options.delay_s, "Seconds between refreshes, 0.1 to 3600")
-      ->check(CLI::Range(0.1, 3600.0))
+      ->check(number_from(0.1, 3600))
       ->type_name("SECONDS")
       ->capture_default_str();
   app.add_option("-n,--iterations", options.iterations, "Stop after N refreshes")
-      ->check(CLI::Range(std::uint64_t{1}, UINT64_MAX))
+      ->check(number_from(1))
       ->type_name("N");
   auto* batch = app.add_flag_callback(
       "-b,--batch", [&] { options.format = Format::batch; }, "Plain text frames");
-  app.add_flag_callback("--json", [&] { options.format = Format::json; }, "One JSON object per refresh, a line each")
+  app.add_flag_callback(
+         "--json", [&] { options.format = Format::json; }, "One JSON object per refresh, a line each")
       ->excludes(batch);
   app.add_option("-s,--sort", options.sort, "Order of the rows: " + CLI::detail::join(sort_choices(), ", "))
       ->check(CLI::IsMember(sort_choices()).description(""))
       ->type_name("COLUMN")
       ->capture_default_str();
-  app.add_option("-l,--limit", options.limit, "Rows shown; 0: all that fit")->type_name("N");
-  app.add_flag("!--no-color", options.color, "No colours (also: NO_COLOR in the environment)");
+  app.add_option("-l,--limit", options.limit, "Rows shown; 0: all that fit")->check(number_from(0))->type_name("N");
+  app.add_flag_callback(
+      "--no-color", [&] { options.color = false; }, "No colours (also: NO_COLOR in the environment)");
   app.add_option("--prom-textfile", options.prom_textfile,
                  "Write metrics for node_exporter's textfile collector to FILE (*.prom) at every refresh")
       ->type_name("FILE");
@@ -46,29 +71,32 @@ void add_view_options(CLI::App& app, Options& options) {
 
 void add_watch_options(CLI::App& app, Options& options) {
   app.add_option("--stack-depth", options.stack_depth, "Python frames kept per creation site, 0 to 32")
-      ->check(CLI::Range(0, 32))
+      ->check(number_from(0, 32))
       ->type_name("N")
       ->capture_default_str();
   app.add_option("--max-tasks", options.max_tasks, "Outstanding tasks tracked on the whole machine")
-      ->check(CLI::Range(1024, 1 << 27))
+      ->check(number_from(1024, 1 << 27))
       ->type_name("N")
       ->capture_default_str();
   app.add_option("--max-sites", options.max_sites, "Creation sites tracked on the whole machine")
-      ->check(CLI::Range(64, 1 << 20))
+      ->check(number_from(64, 1 << 20))
       ->type_name("N")
       ->capture_default_str();
   const std::map<std::string, FailOn> fail_on{
       {"leak", FailOn::leak}, {"warning", FailOn::warning}, {"never", FailOn::never}};
-  app.add_option("--fail-on", options.fail_on,
-                 "Exit 1 when a finding of that severity was standing at the end: leak, warning or never "
-                 "(default: never; run: leak)")
-      ->transform(CLI::CheckedTransformer(fail_on).description(""))
+  // Not CLI11's CheckedTransformer: its complaint shows the numbers of the enumeration.
+  app.add_option_function<std::string>(
+         "--fail-on", [&options, fail_on](const std::string& name) { options.fail_on = fail_on.at(name); },
+         "Exit 1 when a finding of that severity was standing at the end: leak, warning or never "
+         "(default: never; run: leak)")
+      ->check(CLI::IsMember(fail_on).description(""))
       ->type_name("SEVERITY");
   app.add_option("--warn-tasks", options.policy.warn_tasks, "'overload' above so many outstanding tasks of a process")
+      ->check(number_from(0))
       ->type_name("N")
       ->capture_default_str();
   app.add_option("--warn-rss", options.policy.warn_rss_percent, "'rss-growth' above so much growth of RSS, in percent")
-      ->check(CLI::PositiveNumber.description(""))
+      ->check(number_from(1))
       ->type_name("PERCENT")
       ->capture_default_str();
   app.add_flag("--verbose", options.verbose, "Say on stderr how each interpreter was understood");
@@ -79,17 +107,17 @@ struct Parser {
                "asyncleak-top"};
   CLI::App* run = nullptr;
   CLI::App* doctor = nullptr;
-  std::vector<pid_t> listed_pids;
+  // Text: a number after an unknown option would else be called a bad PID, and not the option
+  // unknown.
+  std::vector<std::string> option_pids, listed_pids;
 
   explicit Parser(Options& options) {
     app.set_version_flag("-V,--version", "asyncleak-top " ASYNCLEAK_VERSION);
-    app.add_option("-p,--pid", options.pids, "Only these processes (also as arguments)")
+    app.add_option("-p,--pid", option_pids, "Only these processes (also as arguments)")
         ->delimiter(',')
-        ->check(CLI::PositiveNumber.description(""))
         ->allow_extra_args(false)
         ->type_name("PID,...");
-    app.add_option("PID", listed_pids, "Only these processes; none: all, new ones included")
-        ->check(CLI::PositiveNumber.description(""));
+    app.add_option("PID", listed_pids, "Only these processes; none: all, new ones included")->type_name("");
     app.add_option("-c,--comm", options.comm, "Only processes whose name matches")->type_name("GLOB");
     add_view_options(app, options);
     add_watch_options(app, options);
@@ -100,7 +128,7 @@ struct Parser {
     add_watch_options(*run, options);
 
     doctor = app.add_subcommand("doctor", "Can this machine, or process, be observed; if not, what to do");
-    doctor->add_option("PID", listed_pids, "Only these processes")->check(CLI::PositiveNumber.description(""));
+    doctor->add_option("PID", listed_pids, "Only these processes")->type_name("");
     app.footer("Exit status: 0 fine; 1 a finding matched --fail-on; 2 wrong usage; 3 nothing can be observed.");
   }
 };
@@ -113,12 +141,17 @@ int refuse(std::string message) {
 }
 
 std::optional<std::string> find_contradiction(const Options& options) {
-  if (options.command == Command::run && options.program.empty()) return "run needs a command: asyncleak-top run -- CMD";
+  if (options.command == Command::run && options.program.empty())
+    return "run needs a command: asyncleak-top run -- CMD";
   if (options.command != Command::run && !options.program.empty()) return "a command after '--' goes with 'run' only";
   const std::string suffix = ".prom";
   const auto& file = options.prom_textfile;
   if (!file.empty() && (file.size() <= suffix.size() || !file.ends_with(suffix))) {
     return fmt::format("--prom-textfile {}: the name must end in .prom, or the collector ignores it", file);
+  }
+  const auto folder = std::filesystem::path(file).parent_path();
+  if (std::error_code error; !folder.empty() && !std::filesystem::is_directory(folder, error)) {
+    return fmt::format("--prom-textfile {}: there is no directory {}", file, folder.string());
   }
   return std::nullopt;
 }
@@ -140,7 +173,13 @@ std::variant<Options, int> parse_options(int argc, char** argv) {
   } catch (const CLI::ParseError& error) {
     return refuse(error.what());
   }
-  options.pids.insert(options.pids.end(), parser.listed_pids.begin(), parser.listed_pids.end());
+  for (const auto* texts : {&parser.option_pids, &parser.listed_pids}) {
+    for (const auto& text : *texts) {
+      const auto pid = parse_pid(text);
+      if (!pid) return refuse(fmt::format("'{}' is not a process id", text));
+      options.pids.push_back(*pid);
+    }
+  }
   if (parser.run->parsed()) options.command = Command::run;
   if (parser.doctor->parsed()) options.command = Command::doctor;
   const char* no_color = std::getenv("NO_COLOR");  // https://no-color.org: any value but the empty one

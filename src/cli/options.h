@@ -1,5 +1,5 @@
-// The command line, parsed: passive values, checked for what can be checked without looking at
-// the machine.
+// The command line, parsed: passive values, checked for what can be checked before looking at a
+// process.
 //
 // Used by main.cpp and the commands in this folder. CLI11 stays in options.cpp. Names and
 // defaults are the contract of DESIGN.md section 2; man/asyncleak-top.8 and README.md list the same (a
@@ -9,17 +9,17 @@
 #include "model/model.h"
 #include "model/report.h"
 
+#include <sys/types.h>
 #include <cstdint>
 #include <optional>
 #include <string>
-#include <sys/types.h>
 #include <variant>
 #include <vector>
 
 namespace asyncleak::cli {
 
 enum class Command { live, run, doctor };
-enum class Format { automatic, batch, json };  // automatic: the screen on a terminal, else batch
+enum class Format { automatic, batch, json };           // automatic: the screen on a terminal, else batch
 enum class FailOn { automatic, leak, warning, never };  // automatic: never, but leak for `run`
 
 struct Options {

@@ -4,13 +4,13 @@
 #include "view/json.h"
 #include "view/prometheus.h"
 
+#include <fmt/format.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
 #include <algorithm>
 #include <cerrno>
 #include <cstdio>
-#include <fmt/format.h>
 #include <sstream>
-#include <sys/ioctl.h>
-#include <unistd.h>
 
 namespace asyncleak::cli {
 
@@ -28,6 +28,7 @@ Outputs::Outputs(const Options& options) : options_(options) {
 }
 
 Result<void> Outputs::print(const Report& report) {
+  if (reader_gone_) return {};
   std::string text;
   if (options_.format == Format::json) {
     text = to_json(report) + "\n";
@@ -39,7 +40,9 @@ Result<void> Outputs::print(const Report& report) {
   }
   first_ = false;
   if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size() || std::fflush(stdout) != 0) {
-    return fail(system_error("writing to stdout", errno));
+    const int error = errno;
+    reader_gone_ = error == EPIPE;
+    if (!reader_gone_) return fail(system_error("writing to stdout", error));
   }
   return {};
 }

@@ -17,8 +17,10 @@ class Outputs {
  public:
   explicit Outputs(const Options& options);
 
-  // To stdout in the format chosen (automatic: batch). An error when the reader has gone.
+  // To stdout in the format chosen (automatic: batch). Nothing once the reader has gone.
   [[nodiscard]] Result<void> print(const Report& report);
+  // `asyncleak-top | head`: no error, but nobody to go on for.
+  [[nodiscard]] bool reader_gone() const { return reader_gone_; }
   // The metrics file, when one is wanted.
   [[nodiscard]] Result<void> publish(const Report& report);
 
@@ -26,6 +28,7 @@ class Outputs {
   const Options& options_;
   std::optional<PublishedFile> metrics_;
   bool first_ = true;
+  bool reader_gone_ = false;
 };
 
 // 1 when a finding of the severity asked for stands in the report, else 0.

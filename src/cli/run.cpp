@@ -9,12 +9,12 @@
 #include "probe/environment.h"
 #include "view/batch.h"
 
-#include <array>
-#include <cerrno>
 #include <fcntl.h>
-#include <iostream>
 #include <sys/wait.h>
 #include <unistd.h>
+#include <array>
+#include <cerrno>
+#include <iostream>
 
 namespace asyncleak::cli {
 

@@ -37,6 +37,12 @@ constexpr int refuse_after_failed_checks = 5;
 
 }  // namespace
 
+std::optional<std::int64_t> Binary::attached_since_ns(pid_t pid) const {
+  if (everywhere) return everywhere->since_ns;
+  const auto found = per_process.find(pid);
+  return found != per_process.end() ? std::optional(found->second.since_ns) : std::nullopt;
+}
+
 Catalog::Catalog(Session* session, Scope scope) : session_(session), scope_(std::move(scope)) {}
 
 bool Catalog::in_scope(const python::ProcessInfo& info) const {
@@ -86,13 +92,17 @@ Result<void> Catalog::attach(Binary& binary, const std::string& path, pid_t pid)
                                       {Program::task_init, binary.plan->init.file_offset}},
                                      binary.cookie, one_process ? pid : -1);
   if (!attachment) return fail(attachment.error());
+  Attached attached{std::move(*attachment), monotonic_ns()};
   if (one_process) {
-    binary.per_process.emplace(pid, std::move(*attachment));
+    binary.per_process.emplace(pid, std::move(attached));
   } else {
-    binary.everywhere = std::move(*attachment);
+    binary.everywhere = std::move(attached);
   }
-  if (binary.attached_ns == 0) binary.attached_ns = monotonic_ns();
   return {};
+}
+
+void Catalog::detach(pid_t pid) {
+  for (auto& [key, binary] : binaries_) binary.per_process.erase(pid);
 }
 
 Result<Binary*> Catalog::register_binary(const python::MappedFile& file, const Core& core, const std::string& root) {
@@ -178,18 +188,27 @@ Result<void> Catalog::look_ahead(const python::MappedFile& core_file, KnownProce
 }
 
 Result<void> Catalog::consider(pid_t pid) {
+  const auto looked_ns = monotonic_ns();
   auto info = python::read_process(pid);
   if (!info) return fail(info.error());
   if (!in_scope(*info)) return fail(fmt::format("PID {} is not among those to watch", pid));
   KnownProcess process{std::move(*info)};
+  process.looked_ns = looked_ns;
+  const auto earlier = processes_.find(pid);
+  // Probes of one process end with it; who got its number since has none yet.
+  if (earlier != processes_.end() && earlier->second.info.start_ticks != process.info.start_ticks) detach(pid);
   auto looked = look(pid, process);
   if (!looked) {
-    if (process.core == nullptr) return looked;
+    if (process.core == nullptr) {  // nor is it any more what it was before an exec
+      processes_.erase(pid);
+      return looked;
+    }
     process.warnings.push_back(looked.error().message);  // Python, but not to be observed
   }
-  if (const auto before = processes_.find(pid); before != processes_.end()) {
-    const bool same = before->second.info.start_ticks == process.info.start_ticks && before->second.core == process.core;
-    process.from_first_task |= same && before->second.from_first_task;
+  if (earlier != processes_.end()) {
+    const auto& before = earlier->second;
+    const bool same = before.info.start_ticks == process.info.start_ticks && before.core == process.core;
+    process.from_first_task |= same && before.from_first_task;
   }
   processes_.insert_or_assign(pid, std::move(process));
   return looked;
@@ -207,6 +226,13 @@ Result<void> Catalog::require(pid_t pid) {
   return fail(std::move(error));
 }
 
+// Into something that is not Python, which maps nothing we are told of.
+bool Catalog::replaced_itself(pid_t pid) const {
+  const auto known = processes_.find(pid);
+  return session_ != nullptr && known != processes_.end() &&
+         session_->last_exec_ns(pid).value_or(0) > known->second.looked_ns;
+}
+
 void Catalog::scan(bool again) {
   auto living = python::list_processes();
   std::sort(living.begin(), living.end());
@@ -219,7 +245,8 @@ void Catalog::scan(bool again) {
   if (again) others_.clear();
   for (const pid_t pid : scope_.pids.empty() ? living : scope_.pids) {
     if (gone(pid)) continue;
-    if (!again && (processes_.contains(pid) || others_.contains(pid))) continue;
+    const bool seen = processes_.contains(pid) || others_.contains(pid);
+    if (seen && !again && !replaced_itself(pid)) continue;
     // A failure is kept as the process's warning, or means: nothing of ours.
     const auto considered = consider(pid);
     if (!considered && !processes_.contains(pid)) others_.insert(pid);

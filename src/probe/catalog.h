@@ -45,6 +45,12 @@ struct Core {
   int failed_checks = 0;
 };
 
+// Probes in place.
+struct Attached {
+  Attachment probes;
+  std::int64_t since_ns = 0;  // CLOCK_MONOTONIC
+};
+
 // An image with the task functions.
 struct Binary {
   std::uint32_t cookie = 0;
@@ -52,10 +58,11 @@ struct Binary {
   std::string build_id;
   Result<ProbePlan> plan;
   std::vector<std::uint32_t> cores{};
-  std::optional<Attachment> everywhere{};  // system-wide
-  std::map<pid_t, Attachment> per_process{};
+  std::optional<Attached> everywhere{};  // system-wide
+  std::map<pid_t, Attached> per_process{};
   std::string attach_error{};
-  std::int64_t attached_ns = 0;  // CLOCK_MONOTONIC
+  // CLOCK_MONOTONIC; nullopt: PID is not watched.
+  [[nodiscard]] std::optional<std::int64_t> attached_since_ns(pid_t pid) const;
 };
 
 struct KnownProcess {
@@ -63,6 +70,7 @@ struct KnownProcess {
   const Core* core = nullptr;
   const Binary* binary = nullptr;  // absent: no asyncio yet, or refused
   std::uint64_t bias = 0;
+  std::int64_t looked_ns = 0;    // CLOCK_MONOTONIC
   bool from_first_task = false;  // attached while asyncio was not yet mapped
   std::vector<std::string> warnings{};
 };
@@ -72,8 +80,8 @@ class Catalog {
   // SESSION outlives the catalog; null: look, do not attach (doctor).
   Catalog(Session* session, Scope scope);
 
-  // Looks at processes not seen before and forgets those that ended. AGAIN: also at those seen,
-  // for what changed without a mapping event (exec into something else, lost records).
+  // Looks at processes not seen before or that called exec since, and forgets those that ended.
+  // AGAIN: at all, for mapping events that were lost.
   void scan(bool again);
   // Looks at one, again if need be. unobservable with the reason when it cannot be watched.
   Result<void> consider(pid_t pid);
@@ -90,10 +98,12 @@ class Catalog {
   [[nodiscard]] const Core* core(std::uint32_t index) const;
 
  private:
+  [[nodiscard]] bool replaced_itself(pid_t pid) const;
   [[nodiscard]] bool in_scope(const python::ProcessInfo& info) const;
   Result<Core*> register_core(const python::MappedFile& file);
   Result<Binary*> register_binary(const python::MappedFile& file, const Core& core, const std::string& root);
   Result<void> attach(Binary& binary, const std::string& path, pid_t pid);
+  void detach(pid_t pid);
   Result<void> look(pid_t pid, KnownProcess& process);
   Result<void> look_ahead(const python::MappedFile& core_file, KnownProcess& process);
   Result<Binary*> register_and_attach(const python::MappedFile& file, const Core& core, pid_t pid);

@@ -38,6 +38,15 @@ std::uint64_t counted_between(const std::vector<Cohort>& cohorts, std::int64_t f
   return sum;
 }
 
+// COUNT tasks into the finest slot of NOW_NS. Cohorts are youngest first.
+void add_youngest(std::vector<Cohort>& cohorts, std::int64_t now_ns, std::uint64_t count) {
+  const std::int64_t from = now_ns >> AL_COHORT_SHIFT << AL_COHORT_SHIFT;
+  if (cohorts.empty() || cohorts.front().born_from_ns != from) {
+    cohorts.insert(cohorts.begin(), {from, now_ns, 0});
+  }
+  cohorts.front().count += count;
+}
+
 }  // namespace
 
 std::vector<Cohort> disjoint_cohorts(const al_site& site, std::int64_t now_ns, std::int64_t oldest_ns,
@@ -63,7 +72,11 @@ std::vector<Cohort> disjoint_cohorts(const al_site& site, std::int64_t now_ns, s
     const int shift = shift_of(level);
     covered_from = std::max<std::int64_t>(0, (now_ns >> shift) - AL_COHORT_SLOTS + 1) << shift;
   }
-  if (left > 0) add(std::min(oldest_ns, covered_from), std::min(covered_from, now_ns), left);
+  if (oldest_ns < covered_from) {
+    add(oldest_ns, covered_from, left);
+  } else if (left > 0) {
+    add_youngest(cohorts, now_ns, left);
+  }
   std::reverse(cohorts.begin(), cohorts.end());
   for (auto& cohort : cohorts) cohort.born_to_ns = std::min(cohort.born_to_ns, now_ns);
   return cohorts;

@@ -11,8 +11,9 @@
 
 namespace asyncleak::probe {
 
-// OUTSTANDING is the truth the result sums to: the rings are read while they change, and tasks
-// older than the coarsest ring are in none; those become one cohort that begins at OLDEST_NS.
+// OUTSTANDING is the truth the result sums to. Tasks older than the coarsest ring are in none:
+// they become one cohort that begins at OLDEST_NS, the earliest birth possible. Where that is in
+// the rings, what is missing was born or ended while they were read, and counts as just born.
 [[nodiscard]] std::vector<Cohort> disjoint_cohorts(const al_site& site, std::int64_t now_ns, std::int64_t oldest_ns,
                                                    std::uint64_t outstanding);
 

@@ -1,5 +1,7 @@
 #include "probe/drops.h"
 
+#include <algorithm>
+
 namespace asyncleak::probe {
 
 namespace {
@@ -29,13 +31,18 @@ static_assert(descriptions.size() == AL_COUNTERS - AL_FIRST_DROP, "every loss co
 
 }  // namespace
 
-std::vector<Drop> describe_drops(const std::array<std::uint64_t, AL_COUNTERS>& counters) {
+std::vector<Drop> describe_drops(const Counters& counters) {
   std::vector<Drop> drops;
   drops.reserve(descriptions.size());
   for (const auto& description : descriptions) {
     drops.push_back({description.name, description.meaning, counters.at(description.counter)});
   }
   return drops;
+}
+
+bool lost_whole_tasks(const Counters& counters) {
+  constexpr std::array losses{AL_DROP_BINARY, AL_DROP_CORE, AL_DROP_PROCESSES_FULL, AL_DROP_SITES_FULL};
+  return std::any_of(losses.begin(), losses.end(), [&](al_counter loss) { return counters.at(loss) > 0; });
 }
 
 }  // namespace asyncleak::probe

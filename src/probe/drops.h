@@ -12,7 +12,12 @@
 
 namespace asyncleak::probe {
 
+using Counters = std::array<std::uint64_t, AL_COUNTERS>;  // by al_counter
+
 // One Drop per loss counter of the contract, in its order, also those at zero.
-[[nodiscard]] std::vector<Drop> describe_drops(const std::array<std::uint64_t, AL_COUNTERS>& counters);
+[[nodiscard]] std::vector<Drop> describe_drops(const Counters& counters);
+
+// Tasks were created that no count has; whose they are is not known.
+[[nodiscard]] bool lost_whole_tasks(const Counters& counters);
 
 }  // namespace asyncleak::probe

@@ -1,11 +1,14 @@
 #include "probe/environment.h"
 
+#include "util/handle.h"
+
 #include <array>
 #include <cerrno>
 #include <cstdint>
 #include <fmt/format.h>
 #include <fstream>
 #include <linux/capability.h>
+#include <linux/perf_event.h>
 #include <string>
 #include <sys/syscall.h>
 #include <sys/utsname.h>
@@ -18,6 +21,8 @@ namespace {
 // Maps by need in tracing programs (bpf_mem_alloc) and everything else we use: 6.1.
 constexpr int oldest_major = 6;
 constexpr int oldest_minor = 1;
+
+constexpr const char* uprobe_event_source = "/sys/bus/event_source/devices/uprobe/type";
 
 Check check_kernel() {
   utsname name{};
@@ -37,7 +42,7 @@ Check check_btf() {
 }
 
 Check check_uprobes() {
-  const bool there = access("/sys/bus/event_source/devices/uprobe/type", R_OK) == 0;
+  const bool there = access(uprobe_event_source, R_OK) == 0;
   return {"uprobes", there, there ? "perf event source 'uprobe'" : "no perf event source 'uprobe'",
           there ? "" : "needs a kernel built with CONFIG_UPROBE_EVENTS=y"};
 }
@@ -67,6 +72,24 @@ Check check_privileges() {
   return {"privileges", false, "missing " + missing, "run as root (sudo asyncleak-top)"};
 }
 
+// Opens, and closes, a uprobe on a page of ours that is never executed: kernels since the fix of
+// CVE-2025-38466 ask for CAP_SYS_ADMIN, older ones for CAP_PERFMON, and no file says which.
+Check check_permission() {
+  std::ifstream source(uprobe_event_source);
+  std::uint32_t type = 0;
+  source >> type;
+  perf_event_attr attributes{};
+  attributes.size = sizeof(attributes);
+  attributes.type = type;
+  attributes.disabled = 1;
+  attributes.config1 = reinterpret_cast<std::uint64_t>("/proc/self/exe");  // uprobe_path
+  attributes.config2 = 0;                                                 // probe_offset: the ELF header
+  const Fd event(static_cast<int>(syscall(SYS_perf_event_open, &attributes, getpid(), -1, -1, PERF_FLAG_FD_CLOEXEC)));
+  if (event) return {"attaching", true, "a uprobe can be opened", ""};
+  return {"attaching", false, "a uprobe cannot be opened: " + system_error("perf_event_open", errno).message,
+          "run as root, or with CAP_SYS_ADMIN and CAP_SYS_PTRACE (kernels before 2025-07 take CAP_BPF and CAP_PERFMON)"};
+}
+
 Check check_lockdown() {
   std::ifstream file("/sys/kernel/security/lockdown");
   std::string modes;
@@ -76,6 +99,12 @@ Check check_lockdown() {
 }
 
 }  // namespace
+
+std::vector<Check> check_thoroughly() {
+  auto checks = check_environment();
+  checks.push_back(check_permission());
+  return checks;
+}
 
 std::vector<Check> check_environment() {
   return {check_kernel(), check_btf(), check_uprobes(), check_privileges(), check_lockdown()};

@@ -15,8 +15,7 @@ namespace asyncleak::probe {
 
 namespace {
 
-// Mapping events tell at once; this finds what they could not (lost records, exec into another
-// program) and costs a look at every process.
+// Mapping events tell at once; this finds what lost ones did not and costs a look at every process.
 constexpr std::int64_t full_scan_interval_ns = 30'000'000'000;
 
 Result<Fd> wait_for(const MmapWatch& watch) {

@@ -2,7 +2,6 @@
 
 #include "probe/clock.h"
 #include "probe/cohorts.h"
-#include "probe/drops.h"
 
 #include <algorithm>
 #include <array>
@@ -27,8 +26,7 @@ MapReader::MapReader(Session& session, const Catalog& catalog, bool keep_ended)
   if (gethostname(name.data(), name.size() - 1) == 0) host_ = name.data();
 }
 
-ProbeSample MapReader::read_probes(double trap_ns) const {
-  const auto counters = session_.counters();
+ProbeSample MapReader::read_probes(const Counters& counters, double trap_ns) const {
   ProbeSample probes;
   probes.hits_total = counters[AL_HITS_INIT] + counters[AL_HITS_DEALLOC];
   probes.cost_ns_per_hit = trap_ns;
@@ -53,7 +51,8 @@ Coverage MapReader::coverage_of(pid_t pid, const Seen& seen) const {
   const auto started = static_cast<std::int64_t>(known->second.info.start_ticks) *
                            (1'000'000'000 / sysconf(_SC_CLK_TCK)) - suspended;
   const auto began = std::max(started, session_.last_exec_ns(pid).value_or(0));
-  return began > known->second.binary->attached_ns ? Coverage::exact : Coverage::since_attach;
+  const auto attached = known->second.binary->attached_since_ns(pid);
+  return attached && began > *attached ? Coverage::exact : Coverage::since_attach;
 }
 
 ProcessSample MapReader::describe(pid_t pid) const {
@@ -140,6 +139,7 @@ void MapReader::read_processes(Sample& sample) {
   for (const auto& [pid, known] : catalog_.processes()) {
     if (shown.contains(pid) || !session_.watches(pid)) continue;
     auto process = describe(pid);
+    if (process.rss_bytes == std::uint64_t{0}) continue;  // a zombie
     if (process.tasks != Coverage::none) process.tasks = coverage_of(pid, Seen{});
     sample.processes.push_back(std::move(process));
   }
@@ -163,14 +163,17 @@ Sample MapReader::read(double trap_ns) {
   sample.monotonic_ns = monotonic_ns();
   sample.host = host_;
   sample.host_uptime_s = static_cast<double>(clock_ns(CLOCK_BOOTTIME)) / 1e9;
-  sample.probes = read_probes(trap_ns);
+  const auto counters = session_.counters();
+  sample.probes = read_probes(counters, trap_ns);
   // Sites before processes: a process that ends in between is then seen to have ended.
   read_sites(sample);
   read_processes(sample);
   std::map<std::uint32_t, bool> lossy;
   for (const auto& site : sample.sites) lossy[site.identity->process] |= site.untracked > 0;
+  const bool all_lossy = lost_whole_tasks(counters);
   for (auto& process : sample.processes) {
-    if (lossy[process.id] && process.id != 0) process.tasks = Coverage::at_least;
+    const bool some_lost = all_lossy || (process.id != 0 && lossy[process.id]);
+    if (some_lost && process.tasks != Coverage::none) process.tasks = Coverage::at_least;
   }
   return sample;
 }

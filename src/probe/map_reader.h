@@ -4,6 +4,7 @@
 #pragma once
 
 #include "probe/catalog.h"
+#include "probe/drops.h"
 #include "probe/identities.h"
 #include "probe/session.h"
 #include "sample/sample.h"
@@ -32,7 +33,7 @@ class MapReader {
     ProcessSample last;  // what /proc said while it lived
   };
 
-  [[nodiscard]] ProbeSample read_probes(double trap_ns) const;
+  [[nodiscard]] ProbeSample read_probes(const Counters& counters, double trap_ns) const;
   [[nodiscard]] Coverage coverage_of(pid_t pid, const Seen& seen) const;
   [[nodiscard]] ProcessSample describe(pid_t pid) const;
   void read_sites(Sample& sample);

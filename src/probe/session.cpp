@@ -3,6 +3,7 @@
 #include "asyncleak.skel.h"
 #include "util/handle.h"
 
+#include <algorithm>
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <cerrno>
@@ -21,7 +22,7 @@ Error load_error(int code) {
   auto error = system_error("loading the BPF programs", code);
   error.kind = ErrorKind::unobservable;
   if (code == EPERM || code == EACCES) {
-    error.advice = "run as root, or with CAP_BPF, CAP_PERFMON and CAP_SYS_PTRACE";
+    error.advice = "run as root, or with CAP_SYS_ADMIN and CAP_SYS_PTRACE";
   } else {
     error.advice = "run 'asyncleak-top doctor' to see what this kernel lacks";
   }
@@ -85,7 +86,10 @@ Result<Session> Session::make(const SessionOptions& options) {
   skeleton.rodata->al_stack_depth = options.stack_depth;
   skeleton.rodata->al_max_sites = options.max_sites;
   skeleton.rodata->al_only_watched = options.only_watched;
-  bpf_map__set_max_entries(skeleton.maps.tasks, options.max_tasks);
+  // Both tiers together hold max_tasks.
+  const std::uint32_t recent = std::min(bpf_map__max_entries(skeleton.maps.recent_tasks), options.max_tasks / 2);
+  bpf_map__set_max_entries(skeleton.maps.recent_tasks, recent);
+  bpf_map__set_max_entries(skeleton.maps.tasks, options.max_tasks - recent);
   for (bpf_map* map : {skeleton.maps.site_ids, skeleton.maps.sites, skeleton.maps.origins, skeleton.maps.free_sites}) {
     bpf_map__set_max_entries(map, options.max_sites);
   }

@@ -1,6 +1,7 @@
 #include "view/batch.h"
 
 #include "util/text.h"
+#include "view/trust.h"
 
 #include <fmt/format.h>
 #include <algorithm>
@@ -46,32 +47,10 @@ std::string or_unknown(const std::optional<double>& value, std::string (*format)
   return value ? format(*value) : std::string(unknown_cell);
 }
 
-// How far the counts can be believed: the worst coverage, what was lost, how near the limit.
-std::string trust_line(const Report& report) {
-  Coverage worst = Coverage::exact;
-  std::size_t unobserved = 0;
-  for (const ProcessRow& row : report.processes) {
-    if (row.process.tasks == Coverage::none) {
-      ++unobserved;
-    } else {
-      worst = std::max(worst, row.process.tasks);
-    }
-  }
-  std::string text = "trust: ";
-  text += worst == Coverage::exact ? "exact" : worst == Coverage::since_attach ? "exact since attach" : "at least";
-  if (unobserved > 0) text += fmt::format("; {} not observed", plural(unobserved, "process", "es"));
-  text += fmt::format("; dropped {}", report.dropped_total);
-  std::string reasons;
-  for (const Drop& drop : report.probes.drops) {
-    if (drop.total > 0) reasons += fmt::format("{}{} {}", reasons.empty() ? "" : ", ", drop.name, drop.total);
-  }
-  if (!reasons.empty()) text += fmt::format(" ({})", reasons);
-  const auto fill = [](std::uint64_t used, std::uint64_t limit) {
-    return limit > 0 ? 100 * static_cast<double>(used) / static_cast<double>(limit) : 0;
-  };
-  const ProbeSample& probes = report.probes;
-  return text + fmt::format("; map {} full", format_percent(std::max(fill(probes.tasks_used, probes.tasks_limit),
-                                                                     fill(probes.sites_used, probes.sites_limit))));
+std::string text_of(const Line& line) {
+  std::string text;
+  for (const Span& span : line) text += span.text;
+  return text;
 }
 
 void write_header(Lines& lines, const Report& report) {
@@ -84,7 +63,7 @@ void write_header(Lines& lines, const Report& report) {
   lines.add(fmt::format("probes: {} hits/s, {:.0f} ns a hit, {} of one core",
                         or_unknown(report.hits_per_s, format_rate), report.probes.cost_ns_per_hit,
                         or_unknown(report.overhead_percent, format_percent)));
-  lines.add(trust_line(report));
+  lines.add("trust: " + text_of(trust_line(report)));
 }
 
 void write_findings(Lines& lines, const Report& report) {

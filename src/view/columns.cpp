@@ -36,6 +36,21 @@ using Site = const SiteRow&;
 using Owner = const ProcessRow*;
 using Process = const ProcessRow&;
 
+// A process that is not observed has no numbers, not zeros.
+bool is_observed(Process row) { return row.process.tasks != Coverage::none; }
+
+std::optional<std::uint64_t> if_observed(Process row, std::uint64_t value) {
+  return is_observed(row) ? std::optional(value) : std::nullopt;
+}
+
+std::string process_growth_text(Process row) {
+  return is_observed(row) ? text_of(row.growth_per_min, format_change) : std::string(unknown_cell);
+}
+
+SortValue process_growth_value(Process row) {
+  return is_observed(row) ? growth_value(row.verdict, row.growth_per_min, row.outstanding) : SortValue{false};
+}
+
 std::string created_at_text(Site row, Owner) {
   const Frame* frame = user_frame(*row.identity);
   return frame != nullptr ? format_frame(*frame) : std::string(unknown_cell);
@@ -85,14 +100,13 @@ constexpr std::array table{
     Column{"outstanding", "OUT", "tasks", 8, Align::right, true, "outstanding", "asyncleak_tasks",
            "task objects that exist now; >= where some could not be tracked", outstanding_text,
            [](Site row, Owner) { return number_of(row.outstanding); },
-           [](Process row) { return format_count(row.outstanding); },
-           [](Process row) { return number_of(row.outstanding); }},
+           [](Process row) { return text_of(if_observed(row, row.outstanding), format_count); },
+           [](Process row) { return number_of(if_observed(row, row.outstanding)); }},
     Column{"growth", "+/MIN", "tasks/min", 8, Align::right, true, "growth_per_min", "",
            "how fast the lowest level of outstanding tasks rises; the default order, worse verdicts first",
            [](Site row, Owner) { return text_of(row.growth_per_min, format_change); },
            [](Site row, Owner) { return growth_value(row.verdict, row.growth_per_min, row.outstanding); },
-           [](Process row) { return text_of(row.growth_per_min, format_change); },
-           [](Process row) { return growth_value(row.verdict, row.growth_per_min, row.outstanding); }},
+           process_growth_text, process_growth_value},
     Column{"created_per_s", "NEW/s", "tasks/s", 7, Align::right, true, "created_per_s", "",
            "tasks created per second over the last interval",
            [](Site row, Owner) { return text_of(row.created_per_s, format_rate); },
@@ -122,15 +136,15 @@ constexpr std::array table{
            [](Site row, Owner) {
              return SortValue{true, static_cast<double>(row.verdict)};
            },
-           [](Process row) { return std::string(name_of(row.verdict)); },
+           [](Process row) { return std::string(is_observed(row) ? name_of(row.verdict) : unknown_cell); },
            [](Process row) {
-             return SortValue{true, static_cast<double>(row.verdict)};
+             return SortValue{is_observed(row), static_cast<double>(row.verdict)};
            }},
     Column{"created_total", "CREATED", "tasks", 8, Align::right, true, "created_total", "asyncleak_tasks_created_total",
            "tasks created since watching began", [](Site row, Owner) { return format_count(row.created_total); },
            [](Site row, Owner) { return number_of(row.created_total); },
-           [](Process row) { return format_count(row.created_total); },
-           [](Process row) { return number_of(row.created_total); }},
+           [](Process row) { return text_of(if_observed(row, row.created_total), format_count); },
+           [](Process row) { return number_of(if_observed(row, row.created_total)); }},
     Column{"created_at", "CREATED AT", "", 40, Align::left, false, "created_at", "",
            "who creates the tasks: the first frame outside the asyncio package", created_at_text, created_at_value,
            nullptr, nullptr},

@@ -1,11 +1,13 @@
 #include "view/pages.h"
 
 #include "util/text.h"
+#include "view/trust.h"
 
 #include <fmt/format.h>
 #include <algorithm>
-#include <array>
 #include <ctime>
+#include <iterator>
+#include <utility>
 
 namespace asyncleak {
 namespace {
@@ -49,42 +51,6 @@ Line tasks_line(const Report& report) {
           {"/min"}};
 }
 
-double percent_of(std::uint64_t used, std::uint64_t limit) {
-  return limit > 0 ? 100 * static_cast<double>(used) / static_cast<double>(limit) : 0;
-}
-
-// What the numbers are worth: what was lost, and since when each process is watched.
-Line trust_line(const Report& report) {
-  Line line = {{"Trust:  "}};
-  std::array<std::size_t, 4> covered{};  // by Coverage
-  for (const ProcessRow& process : report.processes) ++covered.at(static_cast<std::size_t>(process.process.tasks));
-  const auto count = [&](Coverage coverage) { return covered.at(static_cast<std::size_t>(coverage)); };
-
-  const std::size_t lower_bound = count(Coverage::at_least), since_attach = count(Coverage::since_attach);
-  if (report.dropped_total > 0) {
-    std::string reasons;
-    for (const Drop& drop : report.probes.drops) {
-      if (drop.total > 0) reasons += fmt::format("{}{} {}", reasons.empty() ? "" : ", ", drop.name, drop.total);
-    }
-    line.push_back({fmt::format("{} events dropped ({})", format_count(report.dropped_total), reasons), Role::bad});
-  } else if (lower_bound > 0) {
-    line.push_back({fmt::format("at least, for {}", processes_text(lower_bound)), Role::warn});
-  } else if (since_attach > 0) {
-    line.push_back({"exact since attach", Role::good});
-    if (count(Coverage::exact) > 0) line.push_back({fmt::format(", {} since their start", count(Coverage::exact))});
-  } else {
-    line.push_back({"exact", Role::good});
-  }
-  if (count(Coverage::none) > 0) {
-    line.push_back({fmt::format(", {} not observed (p: why)", processes_text(count(Coverage::none))), Role::warn});
-  }
-  const double fill = std::max(percent_of(report.probes.tasks_used, report.probes.tasks_limit),
-                               percent_of(report.probes.sites_used, report.probes.sites_limit));
-  constexpr double nearly_full = 80;
-  line.push_back({fmt::format(", maps {} full", format_percent(fill)), fill > nearly_full ? Role::warn : Role::normal});
-  return line;
-}
-
 Line probes_line(const Report& report) {
   constexpr double noticeable = 10;  // percent of a core
   const bool costly = report.overhead_percent.value_or(0) > noticeable;
@@ -101,7 +67,9 @@ Line probes_line(const Report& report) {
 }  // namespace
 
 std::vector<Line> summary_lines(const Report& report, const UiState& ui) {
-  return {title_line(report, ui), tasks_line(report), trust_line(report), probes_line(report)};
+  Line trust = {{"Trust:  "}};
+  std::ranges::move(trust_line(report), std::back_inserter(trust));
+  return {title_line(report, ui), tasks_line(report), std::move(trust), probes_line(report)};
 }
 
 std::vector<Line> empty_lines(const Report& report, const UiState& ui) {

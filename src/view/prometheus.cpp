@@ -132,12 +132,14 @@ struct SiteFamilies {
   }
 };
 
+bool is_observed(const ProcessRow* process) { return process == nullptr || process->process.tasks != Coverage::none; }
+
 // Rows of one process together, the most important first.
 std::vector<const SiteRow*> ranked_sites(const Report& report) {
   std::vector<const SiteRow*> rows;
   rows.reserve(report.sites.size());
   for (const SiteRow& row : report.sites) {
-    if (row.identity->kind == "task") rows.push_back(&row);
+    if (row.identity->kind == "task" && is_observed(process_of(report, row))) rows.push_back(&row);
   }
   std::sort(rows.begin(), rows.end(), [](const SiteRow* a, const SiteRow* b) {
     if (a->identity->pid != b->identity->pid) return a->identity->pid < b->identity->pid;

@@ -67,8 +67,17 @@ def _machine():
             yield Interpreter("machine", _version(number[1]), "/usr/bin/python3")
 
 
+def _others():
+    """Executables named in ASYNCLEAK_PYTHONS, colon-separated: a free-threaded build, a distribution's own."""
+    for executable in filter(None, os.environ.get("ASYNCLEAK_PYTHONS", "").split(":")):
+        number = re.search(r"python(3\.\d+)t?$", executable)
+        if not number or not os.access(executable, os.X_OK):
+            raise SystemExit("ASYNCLEAK_PYTHONS: %s is not an executable called python3.N" % executable)
+        yield Interpreter("other-" + os.path.basename(executable), _version(number[1]), executable)
+
+
 def all_interpreters():
-    return sorted([*_fleet(), *_pyenv(), *_machine()], key=lambda each: (each.version, each.name))
+    return sorted([*_fleet(), *_pyenv(), *_machine(), *_others()], key=lambda each: (each.version, each.name))
 
 
 def missing():

@@ -1,6 +1,6 @@
 """The two processes of an e2e case: the tool, read line by line, and the target, driven step by step.
 
-Used by run_e2e.py, test_cli.py, test_top.py and bench/. Waits for events with a deadline, never for time to pass.
+Used by the other scripts of this folder and bench/. Waits for events with a deadline, never for time to pass.
 """
 
 import json
@@ -72,7 +72,7 @@ def stop(process, number=signal.SIGTERM, seconds=10):
 
 
 class Tool:
-    """asyncleak-top --json: frames as they come."""
+    """asyncleak-top: with --json frames as they come, else lines."""
 
     def __init__(self, *arguments, pass_fds=(), env=None, before=None):
         self.argv = [TOOL, *arguments]
@@ -102,16 +102,20 @@ class Tool:
     def stderr(self):
         return os.pread(self._errors.fileno(), 4096, 0).decode(errors="replace").strip()
 
-    def frame(self, deadline):
+    def line(self, deadline):
+        """The next line of its standard output."""
         try:
             line = self._reader.line(deadline)
         except TimeoutError:
-            raise Failure("no frame from %s in time; stderr: %s" % (" ".join(self.argv), self.stderr())) from None
+            raise Failure("nothing from %s in time; stderr: %s" % (" ".join(self.argv), self.stderr())) from None
         if line is None:
             raise Failure(
                 "%s ended with status %s; stderr: %s" % (" ".join(self.argv), self.process.wait(10), self.stderr())
             )
-        return json.loads(line)
+        return line
+
+    def frame(self, deadline):
+        return json.loads(self.line(deadline))
 
     def frame_where(self, wanted, what, deadline):
         """The first frame for which WANTED is true."""

@@ -4,8 +4,6 @@
     test_cli.py [-v] [TEST...]      unittest's own options; needs root, else it exits 77 (skipped)
 """
 
-import contextlib
-import json
 import os
 import signal
 import subprocess
@@ -16,67 +14,13 @@ import unittest
 from interpreters import Interpreter
 from processes import SCENARIOS, TOOL, Deadline, Target, Tool, process_row, watches
 from run_e2e import SKIPPED, reason_to_skip
+from targets import CHURN, HOLDER, ask, bpf_objects, bpf_objects_of, python, started
 
 HOST = Interpreter("machine", sys.version_info[:2], "/usr/bin/python3")
 NOBODY = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
 
-# Stands still after each line it is sent; says how many tasks it has made meanwhile.
-CHURN = """
-import asyncio, sys, threading
-made = 0
-async def nothing(): pass
-async def churn():
-    global made
-    while True:
-        await asyncio.create_task(nothing())
-        made += 1
-threading.Thread(target=lambda: asyncio.run(churn()), daemon=True).start()
-for line in sys.stdin:
-    print(made, flush=True)
-"""
-
-# Holds COUNT tasks until its standard input ends.
-HOLDER = """
-import asyncio, sys
-async def held(): await asyncio.get_running_loop().create_future()
-async def main():
-    keep = [asyncio.create_task(held()) for _ in range(%d)]
-    print('holding', flush=True)
-    await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
-    import os; os._exit(%d)
-asyncio.run(main())
-"""
-
-
 def run_tool(*arguments):
     return subprocess.run([TOOL, *arguments], capture_output=True, text=True, timeout=30)
-
-
-@contextlib.contextmanager
-def started(*argv):
-    """A process with pipes, ended at the latest with the test."""
-    process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    try:
-        yield process
-    finally:
-        if process.poll() is None:
-            process.kill()
-        process.wait()
-        process.stdin.close()
-        process.stdout.close()
-
-
-def python(code):
-    return started("/usr/bin/python3", "-c", code)
-
-
-def bpf_objects():
-    """Ids of all BPF programs and links of the machine."""
-    ids = set()
-    for kind in ("prog", "link"):
-        listing = subprocess.run(["bpftool", "-j", kind, "show"], capture_output=True, check=True)
-        ids |= {(kind, each["id"]) for each in json.loads(listing.stdout or "[]")}
-    return ids
 
 
 class Case(unittest.TestCase):
@@ -116,12 +60,6 @@ class BadUsage(Case):
             self.assert_refused(result, 2, ".prom")
             self.assertEqual(os.listdir(folder), [])
 
-    def test_record_refuses_stdout(self):
-        self.assert_refused(run_tool("--json", "-n", "1", "--record", "-"), 2, "record")
-
-    def test_record_in_missing_directory(self):
-        self.assert_refused(run_tool("--json", "-n", "1", "--record", "/nonexistent/a.jsonl"), 2, "/nonexistent")
-
     def test_run_without_a_command(self):
         self.assertEqual(run_tool("run").returncode, 2)
 
@@ -134,7 +72,8 @@ class BadUsage(Case):
 
 class NothingToObserve(Case):
     def test_no_such_process(self):
-        pid = int(open("/proc/sys/kernel/pid_max").read())  # ids are below it
+        with open("/proc/sys/kernel/pid_max") as limit:
+            pid = int(limit.read())  # ids are below it
         self.assert_refused(run_tool("--json", "-n", "1", "-p", str(pid)), 3, str(pid))
 
     def test_not_python(self):
@@ -174,7 +113,8 @@ class Files(Case):
             with Tool("--json", "-d", "0.5", "-p", str(process.pid), "--prom-textfile", path) as tool:
                 tool.frame(Deadline(10))
                 tool.frame(Deadline(10))
-                text = open(path).read()
+                with open(path) as file:
+                    text = file.read()
                 self.assertIn("asyncleak_build_info", text)
                 self.assertTrue(text.endswith("\n"))
                 self.assertEqual(os.stat(path).st_mode & 0o777, 0o644)
@@ -270,10 +210,9 @@ class Run(Case):
 class Safety(Case):
     def test_kill_9_leaves_target_and_kernel_clean(self):
         with python(CHURN) as target:
-            before = bpf_objects()
             with Tool("--json", "-d", "0.2", "-p", str(target.pid)) as tool:
                 tool.frame_where(watches(target.pid), "attached", Deadline(10))
-                ours = bpf_objects() - before
+                ours = bpf_objects_of(tool.process.pid)
                 self.assertTrue(ours)
                 tool.process.kill()
                 tool.process.wait()
@@ -286,17 +225,10 @@ class Safety(Case):
 
     def assert_alive(self, target):
         """It goes on making tasks."""
-        counts = []
-        for _ in range(2):
-            target.stdin.write("count\n")
-            target.stdin.flush()
-            counts.append(int(target.stdout.readline()))
+        before = int(ask(target))
         deadline = Deadline(10)
-        while counts[-1] == counts[0] and not deadline.passed():
-            target.stdin.write("count\n")
-            target.stdin.flush()
-            counts.append(int(target.stdout.readline()))
-        self.assertGreater(counts[-1], counts[0])
+        while int(ask(target)) == before:
+            self.assertFalse(deadline.passed())
         self.assertIsNone(target.poll())
 
     def test_target_killed(self):

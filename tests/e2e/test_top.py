@@ -150,16 +150,19 @@ class TopTest(unittest.TestCase):
         terminal = self.open(80, 24)
         before = terminal.screen()
         terminal.keys("Space")
-        paused = terminal.wait_for(lambda screen: "paus" in screen.lower(), "that it is paused")
+        paused = terminal.wait_for_text("PAUSED")  # "Pause" is the key's name in the bottom line
         self.assertNotEqual(before, paused)
         terminal.keys("Space")
-        terminal.wait_for(lambda screen: "paus" not in screen.lower(), "that it goes on")
+        terminal.wait_for(lambda screen: "PAUSED" not in screen, "that it goes on")
 
     def test_sort_and_processes(self):
         terminal = self.open(120, 40)
         terminal.keys("s")
+        terminal.wait_for_text("Sort by")
+        terminal.keys("Escape")
+        terminal.wait_for_text(LEAK)
         terminal.keys("p")
-        terminal.wait_for(lambda screen: str(self.demo.pid) in screen, "the process row")
+        terminal.wait_for(lambda screen: str(self.demo.pid) in screen and LEAK + "  " not in screen, "the process row")
         terminal.keys("p")
         terminal.wait_for_text(LEAK)
         self.assertTrue(terminal.full_screen())
@@ -170,7 +173,8 @@ class TopTest(unittest.TestCase):
         terminal.keys("w")
         terminal.wait_for(lambda _: set(os.listdir(terminal.folder)) - before, "a new file")
         (new,) = set(os.listdir(terminal.folder)) - before
-        terminal.wait_for(lambda _: LEAK in open(os.path.join(terminal.folder, new)).read(), LEAK + " in " + new)
+        with open(os.path.join(terminal.folder, new)) as snapshot:  # whole as soon as it is there
+            self.assertIn(LEAK, snapshot.read())
 
     def test_resize(self):
         terminal = self.open(200, 50)

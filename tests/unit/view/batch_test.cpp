@@ -22,7 +22,7 @@ TEST_CASE("a frame, whole") {
         R"(asyncleak-top - web1 2026-11-21T04:16:58.123Z up 3d04h, watching 2 processes for 5m32s
 tasks: 420 outstanding, 2.00 created/s, 0.50 destroyed/s
 probes: 2.50 hits/s, 650 ns a hit, 0% of one core
-trust: exact; 1 process not observed; dropped 2 (stack_unreadable 2); map 0.1% full
+trust: exact, 1 process not observed, maps 0.1% full, 2 dropped (stack_unreadable 2)
 
 LEAK task-leak: pid 42 Conn.waiter: 412 of 420 tasks created in the last 60s still exist; +84.0/min over 5m00s; oldest 4m58s; created at app.py:31 in handler
 
@@ -67,7 +67,7 @@ TEST_CASE("the first sample and an empty machine say so") {
   CHECK(batch(report) == R"(asyncleak-top - web1 1970-01-01T00:00:00.000Z up 0.0s, watching 0 processes for 0.0s
 tasks: 0 outstanding, - created/s, - destroyed/s
 probes: - hits/s, 0 ns a hit, - of one core
-trust: exact; dropped 0; map 0% full
+trust: nothing observed yet, maps 0% full, nothing dropped
 
 no asyncio process yet
 

@@ -84,8 +84,22 @@ TEST_CASE("the default order puts the worse verdict before the larger growth") {
 TEST_CASE("processes sort by what they have") {
   const Report report = example_report();
   CHECK(sort_processes(report, "outstanding").front()->process.pid == 42);
-  CHECK(sort_processes(report, "outstanding", true).front()->process.pid == 43);
+  CHECK(sort_processes(report, "comm").front()->process.pid == 42);
+  CHECK(sort_processes(report, "comm", true).front()->process.pid == 43);
   CHECK(sort_processes(report, "created_at").front()->process.pid == 42);
+}
+
+TEST_CASE("a process that is not observed has no numbers, not zeros, and stands last") {
+  Report report = example_report();
+  const ProcessRow& unknown = report.processes[1];
+  for (const char* id : {"outstanding", "growth", "created_per_s", "destroyed_per_s", "verdict", "created_total"}) {
+    INFO(id);
+    CHECK(find_column(id)->process_text(unknown) == "-");
+    for (const bool reversed : {false, true}) {
+      report.processes[0].created_per_s = report.processes[0].destroyed_per_s = 1;
+      CHECK(sort_processes(report, id, reversed).back()->process.pid == 43);
+    }
+  }
 }
 
 TEST_CASE("frames in one cell") {

@@ -87,6 +87,14 @@ TEST_CASE("the top sites of each process are named, the rest is one series") {
         R"(asyncleak_oldest_task_seconds{pid="42",comm="",unit="",container="",coroutine="other",site="other"} 5.000)");
 }
 
+TEST_CASE("a process that is not observed has no task series") {
+  Report report = example_report();
+  report.sites.push_back(site_row(3, 43, "unseen", 5));
+  CHECK(lines_with(to_prometheus(report, {}), "asyncleak_tasks{").size() == 2);
+  report.processes[1].process.tasks = Coverage::since_attach;
+  CHECK(lines_with(to_prometheus(report, {}), "asyncleak_tasks{").size() == 3);
+}
+
 TEST_CASE("sites with the same labels are one series: a duplicate would void the whole file") {
   Report report;
   report.sites = {site_row(1, 42, "job", 3), site_row(2, 42, "job", 4)};

@@ -27,7 +27,7 @@ TEST_CASE("80x24: the answer is there, whole") {
   CHECK("\n" + to_text(render(test::report(), {}, {80, 24})) == R"(
 asyncleak-top 14:03:22 db1 up 3d04h, watching 2 processes for 5m32s, every 1.0s
 Tasks:  932 outstanding, 7.50/s created, 1.50/s destroyed, growth +120/min
-Trust:  exact since attach, maps 12.0% full
+Trust:  exact since attach, maps 12.0% full, nothing dropped
 Probes: 240 hits/s of 480 ns, overhead 0% of a core
 LEAK shop.cart.refresh (pid 812): 812 of 812 tasks created in the last 5m32s
 still exist; +120/min over 5m32s; oldest 5m12s; created at api.py:31 in handler
@@ -114,7 +114,7 @@ TEST_CASE("roles: the leak is bad, the selected row selected, lost events bad") 
   report.dropped_total = 12;
   report.probes.drops = {{"map_full", "", 12}, {"stack", "", 0}};
   frame = render(report, {}, {80, 24});
-  CHECK(lines_of(frame)[2] == "Trust:  12 events dropped (map_full 12), maps 12.0% full");
+  CHECK(lines_of(frame)[2] == "Trust:  exact since attach, maps 12.0% full, 12 dropped (map_full 12)");
   CHECK(frame.at(2, 8).role == Role::bad);
 }
 

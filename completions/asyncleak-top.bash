@@ -1,0 +1,55 @@
+# bash completion for asyncleak-top(8)
+
+_asyncleak_top() {
+  local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
+  local common='-h --help -d --delay -n --iterations -b --batch --json -s --sort -l --limit --no-color --prom-textfile
+    --stack-depth --max-tasks --max-sites --fail-on --warn-tasks --warn-rss --verbose'
+  local columns='pid comm coroutine outstanding growth created_per_s destroyed_per_s oldest median bytes verdict
+    created_total created_at'
+  local command='' word i
+  COMPREPLY=()
+
+  for ((i = 1; i < COMP_CWORD; i++)); do
+    word=${COMP_WORDS[i]}
+    if [[ $word == -- ]]; then  # somebody else's command line from here on
+      if declare -F _command_offset > /dev/null; then
+        _command_offset $((i + 1))
+      else
+        mapfile -t COMPREPLY < <(compgen -f -- "$current")
+      fi
+      return
+    fi
+    [[ $word == run || $word == doctor ]] && command=$word
+  done
+
+  case $previous in
+    -s | --sort) mapfile -t COMPREPLY < <(compgen -W "$columns" -- "$current") ;;
+    --fail-on) mapfile -t COMPREPLY < <(compgen -W 'leak warning never' -- "$current") ;;
+    --prom-textfile)
+      compopt -o filenames 2> /dev/null
+      mapfile -t COMPREPLY < <(compgen -f -- "$current")
+      ;;
+    -p | --pid) mapfile -t COMPREPLY < <(compgen -W "$(_asyncleak_top_pids)" -- "$current") ;;
+    -c | --comm | -d | --delay | -n | --iterations | -l | --limit | --stack-depth | --max-tasks | --max-sites | \
+      --warn-tasks | --warn-rss) ;;
+    *)
+      case $command in
+        run) mapfile -t COMPREPLY < <(compgen -W "$common --" -- "$current") ;;
+        doctor) mapfile -t COMPREPLY < <(compgen -W "-h --help $(_asyncleak_top_pids)" -- "$current") ;;
+        *) mapfile -t COMPREPLY < <(compgen -W "run doctor -V --version -p --pid -c --comm $common \
+             $(_asyncleak_top_pids)" -- "$current") ;;
+      esac
+      ;;
+  esac
+}
+
+# Processes whose name speaks of Python; the others are typed.
+_asyncleak_top_pids() {
+  local comm name
+  for comm in /proc/[0-9]*/comm; do
+    { read -r name < "$comm"; } 2> /dev/null || continue
+    [[ $name == *python* || $name == uvicorn* || $name == gunicorn* ]] && comm=${comm#/proc/} && echo "${comm%/comm}"
+  done
+}
+
+complete -F _asyncleak_top asyncleak-top

@@ -1,0 +1,34 @@
+# fish completion for asyncleak-top(8)
+
+set -l command complete -c asyncleak-top
+set -l live -n 'not __fish_seen_subcommand_from run doctor'
+set -l watching -n 'not __fish_seen_subcommand_from doctor; and not contains -- -- (commandline -opc)'
+set -l columns pid comm coroutine outstanding growth created_per_s destroyed_per_s oldest median bytes verdict \
+    created_total created_at
+
+$command -f
+$command -n __fish_use_subcommand -a run -d 'Start CMD and watch it and its children'
+$command -n __fish_use_subcommand -a doctor -d 'Can this machine, or process, be observed'
+$command -n 'not __fish_seen_subcommand_from run' -a '(__fish_complete_pids)'
+$command -n '__fish_seen_subcommand_from run; and contains -- -- (commandline -opc)' \
+    -a '(__fish_complete_subcommand --fcs-skip=3)'
+
+$command -s h -l help -d 'Print the options'
+$command $live -s V -l version -d 'Print the version'
+$command $live -s p -l pid -x -a '(__fish_complete_pids)' -d 'Only these processes'
+$command $live -s c -l comm -x -d 'Only processes whose name matches'
+$command $watching -s d -l delay -x -d 'Seconds between refreshes'
+$command $watching -s n -l iterations -x -d 'Stop after N refreshes'
+$command $watching -s b -l batch -d 'Plain text frames'
+$command $watching -l json -d 'One JSON object per refresh'
+$command $watching -s s -l sort -x -a "$columns" -d 'Order of the rows'
+$command $watching -s l -l limit -x -d 'Rows shown; 0 is all that fit'
+$command $watching -l no-color -d 'No colours'
+$command $watching -l prom-textfile -r -F -d 'Write metrics at every refresh'
+$command $watching -l stack-depth -x -d 'Python frames kept per creation site'
+$command $watching -l max-tasks -x -d 'Outstanding tasks tracked'
+$command $watching -l max-sites -x -d 'Creation sites tracked'
+$command $watching -l fail-on -x -a 'leak warning never' -d 'Exit 1 when such a finding stood at the end'
+$command $watching -l warn-tasks -x -d 'overload above so many tasks'
+$command $watching -l warn-rss -x -d 'rss-growth above so many percent'
+$command $watching -l verbose -d 'Say how each interpreter was understood'

@@ -1,0 +1,214 @@
+#include "cli/options.h"
+
+#include <algorithm>
+#include <catch2/catch.hpp>
+#include <cstdlib>
+#include <iostream>
+#include <sstream>
+
+namespace asyncleak::cli {
+namespace {
+
+struct Outcome {
+  std::variant<Options, int> parsed;
+  std::string out, err;
+};
+
+// std::cout or std::cerr as text while this lives.
+class Captured {
+ public:
+  explicit Captured(std::ostream& stream) : stream_(stream), before_(stream.rdbuf(text_.rdbuf())) {}
+  Captured(const Captured&) = delete;
+  Captured& operator=(const Captured&) = delete;
+  ~Captured() { stream_.rdbuf(before_); }
+  [[nodiscard]] std::string text() const { return text_.str(); }
+
+ private:
+  std::ostringstream text_;
+  std::ostream& stream_;
+  std::streambuf* before_;
+};
+
+Outcome parse(std::vector<std::string> words) {
+  words.insert(words.begin(), "asyncleak-top");
+  std::vector<char*> argv;
+  for (auto& word : words) argv.push_back(word.data());
+  argv.push_back(nullptr);
+  const Captured out(std::cout);
+  const Captured err(std::cerr);
+  auto parsed = parse_options(static_cast<int>(words.size()), argv.data());
+  return {std::move(parsed), out.text(), err.text()};
+}
+
+Options accept(const std::vector<std::string>& words) {
+  auto outcome = parse(words);
+  INFO(outcome.err);
+  REQUIRE(std::holds_alternative<Options>(outcome.parsed));
+  CHECK(outcome.out + outcome.err == "");
+  return std::get<Options>(outcome.parsed);
+}
+
+using Pids = std::vector<pid_t>;
+
+}  // namespace
+
+TEST_CASE("without a word: the live view of everything, with the contract's defaults") {
+  const Options options = accept({});
+  CHECK(options.command == Command::live);
+  CHECK(options.pids.empty());
+  CHECK(options.comm.empty());
+  CHECK(options.delay_s == 1);
+  CHECK_FALSE(options.iterations);
+  CHECK(options.format == Format::automatic);
+  CHECK(options.sort == "growth");
+  CHECK(options.limit == 0);
+  CHECK(options.stack_depth == 8);
+  CHECK(options.max_tasks == 1U << 20);
+  CHECK(options.max_sites == 8192);
+  CHECK(options.prom_textfile.empty());
+  CHECK(options.fail_on == FailOn::automatic);
+  CHECK(options.policy.warn_tasks == 100);
+  CHECK(options.policy.warn_rss_percent == 50);
+  CHECK(options.color);
+  CHECK_FALSE(options.verbose);
+}
+
+TEST_CASE("every option of the live view, long and short") {
+  CHECK(accept({"--comm", "uvicorn*"}).comm == "uvicorn*");
+  CHECK(accept({"-c", "py?"}).comm == "py?");
+  CHECK(accept({"--delay", "0.1"}).delay_s == 0.1);
+  CHECK(accept({"-d3600"}).delay_s == 3600);
+  CHECK(accept({"--iterations=5"}).iterations == 5U);
+  CHECK(accept({"-n", "1"}).iterations == 1U);
+  CHECK(accept({"--batch"}).format == Format::batch);
+  CHECK(accept({"-b"}).format == Format::batch);
+  CHECK(accept({"--json"}).format == Format::json);
+  CHECK(accept({"--sort", "outstanding"}).sort == "outstanding");
+  CHECK(accept({"-s", "pid"}).sort == "pid");
+  CHECK(accept({"--limit", "7"}).limit == 7);
+  CHECK(accept({"-l", "0"}).limit == 0);
+  CHECK(accept({"--stack-depth", "0"}).stack_depth == 0);
+  CHECK(accept({"--stack-depth", "32"}).stack_depth == 32);
+  CHECK(accept({"--max-tasks", "1024"}).max_tasks == 1024);
+  CHECK(accept({"--max-sites", "64"}).max_sites == 64);
+  CHECK(accept({"--fail-on", "leak"}).fail_on == FailOn::leak);
+  CHECK(accept({"--fail-on", "warning"}).fail_on == FailOn::warning);
+  CHECK(accept({"--fail-on", "never"}).fail_on == FailOn::never);
+  CHECK(accept({"--warn-tasks", "0"}).policy.warn_tasks == 0);
+  CHECK(accept({"--warn-rss", "12.5"}).policy.warn_rss_percent == 12.5);
+  CHECK_FALSE(accept({"--no-color"}).color);
+  CHECK(accept({"--verbose"}).verbose);
+  CHECK(accept({"--prom-textfile", "/tmp/a.prom"}).prom_textfile == "/tmp/a.prom");
+  CHECK(accept({"--prom-textfile", "here.prom"}).prom_textfile == "here.prom");
+}
+
+TEST_CASE("processes by option, by list and as arguments") {
+  CHECK(accept({"-p", "12"}).pids == Pids{12});
+  CHECK(accept({"-p", "12,13,14"}).pids == Pids{12, 13, 14});
+  CHECK(accept({"--pid=12", "--pid", "13"}).pids == Pids{12, 13});
+  CHECK(accept({"12", "13"}).pids == Pids{12, 13});
+  CHECK(accept({"-p", "12", "13"}).pids == Pids{12, 13});
+  CHECK(accept({"-b", "12", "-n", "1"}).pids == Pids{12});
+}
+
+TEST_CASE("run takes the words after -- as they are") {
+  const Options options = accept({"run", "--json", "-d", "0.2", "--", "python3", "-c", "--", "--json"});
+  CHECK(options.command == Command::run);
+  CHECK(options.format == Format::json);
+  CHECK(options.delay_s == 0.2);
+  CHECK(options.program == std::vector<std::string>{"python3", "-c", "--", "--json"});
+}
+
+TEST_CASE("doctor takes processes") {
+  const Options options = accept({"doctor", "12", "13"});
+  CHECK(options.command == Command::doctor);
+  CHECK(options.pids == Pids{12, 13});
+  CHECK(accept({"doctor"}).pids.empty());
+}
+
+TEST_CASE("NO_COLOR counts unless it is empty") {
+  setenv("NO_COLOR", "1", 1);
+  CHECK_FALSE(accept({}).color);
+  setenv("NO_COLOR", "", 1);
+  CHECK(accept({}).color);
+  unsetenv("NO_COLOR");
+}
+
+TEST_CASE("help and version are said on stdout, with status 0") {
+  for (const char* word : {"--help", "-h", "--version", "-V"}) {
+    const auto outcome = parse({word});
+    CHECK(std::get<int>(outcome.parsed) == 0);
+    CHECK(outcome.out.find("asyncleak-top") != std::string::npos);
+    CHECK(outcome.err.empty());
+  }
+  CHECK(parse({"--version"}).out == "asyncleak-top " ASYNCLEAK_VERSION "\n");
+  const auto help = parse({"--help"}).out;
+  for (const char* word : {"UINT", "FLOAT", "TEXT"}) CHECK(help.find(word) == std::string::npos);
+}
+
+TEST_CASE("a wrong command line is one line on stderr that names what is wrong, and status 2") {
+  struct Wrong {
+    std::vector<std::string> words;
+    const char* said;
+  };
+  const std::vector<Wrong> table = {
+      {{"--frobnicate"}, "--frobnicate"},
+      {{"--frobnicate", "x"}, "--frobnicate"},
+      {{"-x"}, "-x"},
+      {{"--delay", "-1"}, "--delay: -1 is not a number from 0.1 to 3600"},
+      {{"--delay", "0"}, "--delay"},
+      {{"--delay", "0.05"}, "--delay"},
+      {{"--delay", "3601"}, "--delay"},
+      {{"--delay", "nan"}, "--delay"},
+      {{"--delay", "1s"}, "--delay"},
+      {{"-d"}, "--delay"},
+      {{"--iterations", "0"}, "--iterations"},
+      {{"--iterations", "-1"}, "--iterations"},
+      {{"--iterations", "1.5"}, "--iterations"},
+      {{"--batch", "--json"}, "--json"},
+      {{"--sort", "beauty"}, "--sort"},
+      {{"--limit", "-1"}, "--limit: -1 is not a number from 0 on"},
+      {{"--limit", "x"}, "--limit"},
+      {{"--stack-depth", "33"}, "--stack-depth"},
+      {{"--stack-depth", "-1"}, "--stack-depth"},
+      {{"--max-tasks", "1023"}, "--max-tasks"},
+      {{"--max-sites", "63"}, "--max-sites"},
+      {{"--fail-on", "often"}, "--fail-on: often not in {leak,never,warning}"},
+      {{"--fail-on", "1"}, "--fail-on"},
+      {{"--warn-tasks", "-1"}, "--warn-tasks"},
+      {{"--warn-rss", "0"}, "--warn-rss"},
+      {{"--warn-rss", "-5"}, "--warn-rss"},
+      {{"-p"}, "--pid"},
+      {{"-p", "python"}, "'python' is not a process id"},
+      {{"-p", "12,x"}, "'x' is not a process id"},
+      {{"-p", "0"}, "'0' is not a process id"},
+      {{"-p", "-3"}, "'-3' is not a process id"},
+      {{"-p", "12345678901"}, "'12345678901' is not a process id"},
+      {{"12x"}, "'12x' is not a process id"},
+      {{"doctor", "x"}, "'x' is not a process id"},
+      {{"doctor", "--json"}, "--json"},
+      {{"run"}, "run needs a command"},
+      {{"run", "--"}, "run needs a command"},
+      {{"run", "ls"}, "ls"},
+      {{"run", "-p", "1", "--", "ls"}, "-p"},
+      {{"--", "ls"}, "goes with 'run' only"},
+      {{"-b", "--", "12"}, "goes with 'run' only"},
+      {{"doctor", "--", "ls"}, "goes with 'run' only"},
+      {{"--prom-textfile", "metrics.txt"}, "--prom-textfile metrics.txt: the name must end in .prom"},
+      {{"--prom-textfile", ".prom"}, "--prom-textfile"},
+      {{"--prom-textfile", "/nonexistent/a.prom"}, "there is no directory /nonexistent"},
+      {{"run", "--prom-textfile", "/dev/null/a.prom", "--", "ls"}, "there is no directory /dev/null"},
+  };
+  for (const auto& wrong : table) {
+    INFO(wrong.said);
+    const auto outcome = parse(wrong.words);
+    REQUIRE(std::holds_alternative<int>(outcome.parsed));
+    CHECK(std::get<int>(outcome.parsed) == 2);
+    CHECK(outcome.out.empty());
+    CHECK_THAT(outcome.err, Catch::StartsWith("asyncleak-top: ") && Catch::Contains(wrong.said));
+    CHECK(std::count(outcome.err.begin(), outcome.err.end(), '\n') == 1);
+    CHECK(outcome.err.back() == '\n');
+  }
+}
+
+}  // namespace asyncleak::cli
