@@ -22,7 +22,7 @@ $(BUILD)/build.ninja: CMakeLists.txt CMakePresets.json
 	@cmake --preset release
 
 build: $(BUILD)/build.ninja ## build/asyncleak-top
-	@cmake --build $(BUILD)
+	@cmake --build $(BUILD) --target asyncleak-top
 
 run: build ## a leaking demo service and the live view on the whole machine (root)
 	@tools/run-demo $(PROGRAM)
@@ -32,7 +32,8 @@ test: $(BUILD)/build.ninja ## every test; the root rungs attach real uprobes to 
 	@cmake --build $(BUILD)
 	@ctest --test-dir $(BUILD) --output-on-failure
 
-unit: build ## the tests that need neither root nor other interpreters
+unit: $(BUILD)/build.ninja ## the tests that need neither root nor other interpreters
+	@cmake --build $(BUILD)
 	@ctest --test-dir $(BUILD) --output-on-failure -L unit
 
 check: build ## formatting, lint, documents against --help

@@ -87,10 +87,11 @@ int process_exit(struct bpf_raw_tracepoint_args *ctx)
 SEC("syscall")
 int purge_process(struct al_purge *purge)
 {
-	struct al_purge work = { .process = purge->process };
+	struct al_purge recent = {.process = purge->process}, spilled = recent;
 
-	bpf_for_each_map_elem(&recent_tasks, forget_task, &work, 0);
-	bpf_for_each_map_elem(&tasks, forget_task, &work, 0);
-	purge->removed = work.removed;
+	bpf_for_each_map_elem(&recent_tasks, forget_task, &recent, 0);
+	bpf_for_each_map_elem(&tasks, forget_task, &spilled, 0);
+	__sync_fetch_and_add(&al_spilled_tasks, -(__u64)spilled.removed);
+	purge->removed = recent.removed + spilled.removed;
 	return 0;
 }

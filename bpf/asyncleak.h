@@ -20,7 +20,8 @@
 /* Behaviour of an interpreter line. Code asks these, never a version. */
 enum al_layout_flag {
 	AL_TSTATE_GLOBAL = 1 << 0, /* one current tstate, at runtime + tstate_current (<= 3.11) */
-	AL_FRAME_INDIRECT = 1 << 1, /* tstate.frame points to a _PyCFrame, whose current_frame is the frame (3.11, 3.12) */
+	AL_FRAME_INDIRECT =
+	    1 << 1, /* tstate.frame points to a _PyCFrame, whose current_frame is the frame (3.11, 3.12) */
 	AL_CODE_TAGGED = 1 << 2, /* the frame's code pointer carries tag bits 0..1 (3.14+) */
 	AL_INSTR_IS_INDEX = 1 << 3, /* frame.instr is an int index, not a pointer (<= 3.10) */
 	AL_INSTR_IN_UNITS = 1 << 4, /* ... and counts 2-byte code units (3.10) */

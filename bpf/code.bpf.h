@@ -16,17 +16,20 @@ static __noinline int remember_code(const struct al_layout *layout, const struct
 {
 	struct al_code *code = bpf_map_lookup_elem(&codes, key);
 	__u64 object = key->code, table, length;
+	long error;
 
 	if (code)
 		return 0;
-	if (bpf_map_update_elem(&codes, key, &empty_code, BPF_NOEXIST) ||
-	    !(code = bpf_map_lookup_elem(&codes, key))) {
+	error = bpf_map_update_elem(&codes, key, &empty_code, BPF_NOEXIST);
+	if (error == -AL_EEXIST) /* another thread is copying it */
+		return 0;
+	if (error || !(code = bpf_map_lookup_elem(&codes, key))) {
 		count(AL_DROP_CODES_FULL);
 		return 0;
 	}
-	if (!copy_name(&code->name, layout,
-		       user_u64(object + (layout->code_qualname != AL_ABSENT ? layout->code_qualname :
-									       layout->code_name))))
+	if (!copy_name(
+		&code->name, layout,
+		user_u64(object + (layout->code_qualname != AL_ABSENT ? layout->code_qualname : layout->code_name))))
 		count(AL_DROP_NAME_UNREADABLE);
 	if (!copy_file(&code->file, layout, user_u64(object + layout->code_filename)))
 		count(AL_DROP_NAME_UNREADABLE);
@@ -88,10 +91,14 @@ static long keep_frame(__u32 index, struct stack_walk *walk)
 	struct frame_view view;
 	__u32 depth = walk->depth;
 
-	if (!walk->frame || depth >= al_stack_depth || depth >= AL_MAX_FRAMES)
+	if (!walk->frame)
 		return 1;
 	if (!next_frame(walk, &view))
 		return 0;
+	if (depth >= al_stack_depth || depth >= AL_MAX_FRAMES) {
+		walk->origin->flags |= AL_ORIGIN_MORE;
+		return 1;
+	}
 	key.code = view.code;
 	key.print = code_print(walk->layout, walk->process->bias, view.code);
 	key.process = walk->process->id;
@@ -106,25 +113,20 @@ static long keep_frame(__u32 index, struct stack_walk *walk)
 	return 0;
 }
 
-/* Entry frames of the C stack lie between the Python frames: at most one each. */
-#define AL_WALK_STEPS (2 * AL_MAX_FRAMES)
+/* Entry frames of the C stack lie between the Python frames: at most one each. One frame more is looked at. */
+#define AL_WALK_STEPS (2 * (AL_MAX_FRAMES + 1))
 
 /* Hash of the creation stack; 0: no frame. */
 static __noinline __u64 hash_stack(const struct al_layout *layout, const struct al_process *process, __u64 frame)
 {
-	struct stack_walk walk = { .layout = layout, .process = process, .frame = frame };
+	struct stack_walk walk = {.layout = layout, .process = process, .frame = frame};
 	struct al_block *block = frame ? read_block(layout, frame) : 0;
-	__u64 token = block ? block->token : 0;
 
 	walk.block = block;
 	shape_frame(&walk.shape, layout);
 	bpf_loop(AL_WALK_STEPS, hash_frame, &walk, 0);
-	if (block && *(volatile __u64 *)&block->token != token) { /* another probe used it meanwhile */
-		walk.block = 0;
-		walk.frame = frame;
-		walk.hash = walk.depth = 0;
-		bpf_loop(AL_WALK_STEPS, hash_frame, &walk, 0);
-	}
+	if (block)
+		release_block(block);
 	return walk.depth ? walk.hash | 1 : 0;
 }
 
@@ -132,7 +134,7 @@ static __noinline __u64 hash_stack(const struct al_layout *layout, const struct 
 static __noinline int keep_stack(const struct al_layout *layout, const struct al_process *process, __u64 frame,
 				 struct al_origin *origin)
 {
-	struct stack_walk walk = { .layout = layout, .process = process, .origin = origin, .frame = frame };
+	struct stack_walk walk = {.layout = layout, .process = process, .origin = origin, .frame = frame};
 
 	shape_frame(&walk.shape, layout);
 	bpf_loop(AL_WALK_STEPS, keep_frame, &walk, 0);

@@ -9,6 +9,8 @@
 
 #include "kernel.bpf.h"
 
+#define AL_EEXIST 17
+
 /* Set by user space between open and load; constants to the verifier. */
 const volatile __u32 al_stack_depth = 8;
 const volatile __u32 al_max_sites = 8192;

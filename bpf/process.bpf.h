@@ -11,9 +11,9 @@
 static __noinline struct al_process *new_process(__u32 tgid)
 {
 	struct al_process process = {
-		.id = __sync_fetch_and_add(&al_process_ids_used, 1) + 1,
-		.core = AL_NO_CORE,
-		.first_ns = bpf_ktime_get_ns(),
+	    .id = __sync_fetch_and_add(&al_process_ids_used, 1) + 1,
+	    .core = AL_NO_CORE,
+	    .first_ns = bpf_ktime_get_ns(),
 	};
 
 	if (bpf_map_update_elem(&processes, &tgid, &process, BPF_NOEXIST) == -7 /* E2BIG */)
@@ -60,7 +60,8 @@ static __always_inline struct al_process *process_creating(const void *regs, con
 			return 0;
 		process = new_process(tgid);
 	}
-	if (!process || (process->core == AL_NO_CORE && !find_core(process, binary, trapped_register(regs, binary->init.args))))
+	if (!process ||
+	    (process->core == AL_NO_CORE && !find_core(process, binary, trapped_register(regs, binary->init.args))))
 		return 0;
 	return process;
 }
@@ -105,8 +106,8 @@ struct inheritance {
 static long inherit_task(struct bpf_map *map, struct al_task_key *key, struct al_task *task,
 			 struct inheritance *inheritance)
 {
-	struct al_task_key copy = { .address = key->address, .process = inheritance->child };
-	struct al_task inherited = { .born_ns = task->born_ns };
+	struct al_task_key copy = {.address = key->address, .process = inheritance->child};
+	struct al_task inherited = {.born_ns = task->born_ns};
 	struct al_site *site;
 
 	if (key->process != inheritance->parent)
@@ -180,10 +181,8 @@ static __always_inline void process_executed(struct task_struct *task)
 
 static long forget_task(struct bpf_map *map, struct al_task_key *key, struct al_task *task, struct al_purge *purge)
 {
-	if (key->process == purge->process) {
-		bpf_map_delete_elem(map, key);
+	if (key->process == purge->process && !bpf_map_delete_elem(map, key))
 		purge->removed++;
-	}
 	return 0;
 }
 

@@ -44,7 +44,7 @@ static __always_inline __u8 user_u8(__u64 address)
 		!bpf_probe_read_user(window_, sizeof(window_) - 8, (void *)(object_));                                 \
 	})
 #define window_u64(window_, offset_) window_word(window_, sizeof(window_) / 8 - 1, offset_)
-#define window_u32(window_, offset_) ((__u32)(window_u64(window_, offset_) >> (((offset_) & 4) * 8)))
+#define window_u32(window_, offset_) ((__u32)(window_u64(window_, offset_) >> (((offset_)&4) * 8)))
 
 static __always_inline __u64 window_word(const __u64 *words, __u32 count, __u32 offset)
 {
@@ -109,6 +109,7 @@ static __always_inline int copy_type_name(struct al_name *name, const struct al_
 	if (length <= 0)
 		return 0;
 	name->length = length - 1;
+	name->truncated = length == AL_NAME_BYTES;
 	name->kind = 8;
 	return 1;
 }
@@ -181,9 +182,9 @@ static long search_thread(__u32 index, struct thread_search *search)
 /* PyThreadState of the current thread, found in the runtime's lists and remembered; 0: none. */
 static __noinline __u64 find_tstate(const struct al_layout *layout, __u64 runtime, __u32 process, __u64 pthread)
 {
-	struct thread_search search = { .layout = layout, .pthread = pthread };
+	struct thread_search search = {.layout = layout, .pthread = pthread};
 	__u64 thread = bpf_get_current_pid_tgid();
-	struct al_thread found = { .process = process };
+	struct al_thread found = {.process = process};
 
 	search.interpreter = user_u64(runtime + layout->runtime_interpreters);
 	bpf_loop(AL_THREAD_SEARCH_STEPS, search_thread, &search, 0);
@@ -239,11 +240,11 @@ static __noinline __u64 innermost_frame(const struct al_layout *layout, struct a
 /*
  * Frames of Python functions that call each other lie one after the other on the thread's data
  * stack (3.11+): one read of the end of that stack gives most of a creation stack. Per CPU;
- * another probe can use it in between when this one is preempted, which `token` tells.
+ * while one probe is preempted with it, another one reads frame by frame.
  */
 #define AL_BLOCK_WORDS 256
 struct al_block {
-	__u64 token;
+	__u64 taken;
 	__u64 base; /* address of words[0] */
 	__u64 bytes;
 	__u64 words[AL_BLOCK_WORDS + AL_FRAME_WORDS];
@@ -324,7 +325,12 @@ static __always_inline bool view_frame_in(const struct al_block *block, struct f
 	return true;
 }
 
-/* Reads what lies below the end of FRAME, never beyond its page: that may not be there. */
+static __always_inline void release_block(struct al_block *block)
+{
+	*(volatile __u64 *)&block->taken = 0;
+}
+
+/* To be released. Reads what lies below the end of FRAME, never beyond its page: that may not be there. */
 static __always_inline struct al_block *read_block(const struct al_layout *layout, __u64 frame)
 {
 	__u64 end = frame + layout->frame_first + layout->frame_span, base = end - 8 * AL_BLOCK_WORDS;
@@ -335,16 +341,17 @@ static __always_inline struct al_block *read_block(const struct al_layout *layou
 	if (layout->flags & AL_INSTR_IS_INDEX) /* frames are objects of their own, anywhere (<= 3.10) */
 		return 0;
 	block = bpf_map_lookup_elem(&blocks, &zero);
-	if (!block)
+	if (!block || __sync_val_compare_and_swap(&block->taken, 0, 1))
 		return 0;
 	if (base < page)
 		base = page;
 	bytes = end - base;
-	block->token = mix(block->token, bpf_get_current_pid_tgid());
 	block->base = base;
 	block->bytes = bytes;
-	if (bytes > 8 * AL_BLOCK_WORDS || bpf_probe_read_user(block->words, bytes, (void *)base))
+	if (bytes > 8 * AL_BLOCK_WORDS || bpf_probe_read_user(block->words, bytes, (void *)base)) {
+		release_block(block);
 		return 0;
+	}
 	return block;
 }
 

@@ -5,8 +5,6 @@
 
 #include "maps.bpf.h"
 
-#define AL_EEXIST 17
-
 /* Records in the second tier: while there are none it is not asked. */
 __u64 al_spilled_tasks = 0;
 

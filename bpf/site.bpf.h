@@ -55,6 +55,8 @@ static __noinline __u32 make_site(const struct al_site_key *key, const struct al
 	struct al_site *site = bpf_map_lookup_elem(&sites, &id);
 
 	if (!id || !site || bpf_map_update_elem(&origins, &id, template, BPF_ANY)) {
+		if (id)
+			bpf_map_push_elem(&free_sites, &id, BPF_ANY);
 		count(AL_DROP_SITES_FULL);
 		return 0;
 	}
@@ -65,6 +67,7 @@ static __noinline __u32 make_site(const struct al_site_key *key, const struct al
 	if (bpf_map_update_elem(&site_ids, key, &id, BPF_NOEXIST)) {
 		__u32 *other = bpf_map_lookup_elem(&site_ids, key);
 
+		site->key.process = 0; /* nobody's: not given back a second time with its process */
 		bpf_map_push_elem(&free_sites, &id, BPF_ANY);
 		if (!other)
 			count(AL_DROP_SITES_FULL);

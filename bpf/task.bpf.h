@@ -87,7 +87,7 @@ static __noinline int describe_site(const struct al_layout *layout, const struct
 {
 	struct al_origin *origin = bpf_map_lookup_elem(&origins, &id);
 	struct al_site *site = bpf_map_lookup_elem(&sites, &id);
-	struct al_code_key key = { .code = view->code, .print = view->print, .process = process->id };
+	struct al_code_key key = {.code = view->code, .print = view->print, .process = process->id};
 
 	if (!origin || !site)
 		return 0;
@@ -115,7 +115,7 @@ static __noinline int describe_site(const struct al_layout *layout, const struct
 
 static __noinline __u32 creation_site(const struct al_layout *layout, struct al_process *process, __u64 coroutine)
 {
-	struct coroutine_view view = { .object = coroutine };
+	struct coroutine_view view = {.object = coroutine};
 	struct al_site_key key = {};
 	__u64 frame = 0;
 	__u32 *known, id;
@@ -170,8 +170,8 @@ static __always_inline void enter_site(__u32 id, __u64 now, bool tracked)
 static __always_inline void task_created(const void *regs, const struct al_binary *binary)
 {
 	struct al_process *process = process_creating(regs, binary);
-	struct al_task_key key = { .address = trapped_register(regs, binary->init.self) };
-	struct al_task task = { .born_ns = bpf_ktime_get_ns() };
+	struct al_task_key key = {.address = trapped_register(regs, binary->init.self)};
+	struct al_task task = {.born_ns = bpf_ktime_get_ns()};
 	struct al_layout *layout;
 	struct al_task old;
 	long error;
@@ -201,7 +201,7 @@ static __always_inline void task_created(const void *regs, const struct al_binar
 
 static __always_inline void task_destroyed(const void *regs, const struct al_binary *binary)
 {
-	struct al_task_key key = { .address = trapped_register(regs, binary->dealloc.self) };
+	struct al_task_key key = {.address = trapped_register(regs, binary->dealloc.self)};
 	struct al_process *process = process_destroying();
 	struct al_task task;
 

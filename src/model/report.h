@@ -25,16 +25,16 @@ enum class Severity { warning, leak };
 struct SiteRow {
   std::shared_ptr<const SiteIdentity> identity;
   std::uint64_t created_total = 0, destroyed_total = 0, outstanding = 0, preexisting = 0;
-  bool at_least = false;  // outstanding is a lower bound
-  std::optional<std::uint64_t> pending, done;              // census
-  std::optional<double> created_per_s, destroyed_per_s;    // over the last interval; nullopt in the first sample
-  std::optional<double> growth_per_min;                    // robust trend; nullopt until observed long enough
-  std::optional<double> oldest_s, median_age_s;            // nullopt when nothing is outstanding
-  bool oldest_at_least = false;                            // older than the coarsest cohort ring
+  bool at_least = false;                                 // outstanding is a lower bound
+  std::optional<std::uint64_t> pending, done;            // census
+  std::optional<double> created_per_s, destroyed_per_s;  // over the last interval; nullopt in the first sample
+  std::optional<double> growth_per_min;                  // robust trend; nullopt until observed long enough
+  std::optional<double> oldest_s, median_age_s;          // nullopt when nothing is outstanding
+  bool oldest_at_least = false;                          // older than the coarsest cohort ring
   std::optional<std::uint64_t> bytes, allocated_bytes, held_bytes;  // census, allocator probes
   Verdict verdict = Verdict::fresh;
-  std::vector<Cohort> cohorts;   // for the age histogram; times as in the sample
-  std::vector<double> history;   // outstanding, oldest first, evenly spaced, newest last: the sparkline
+  std::vector<Cohort> cohorts;  // for the age histogram; times as in the sample
+  std::vector<double> history;  // outstanding, oldest first, evenly spaced, newest last: the sparkline
 };
 
 struct ProcessRow {

@@ -1,10 +1,10 @@
 #include "probe/calibration.h"
 
+#include <link.h>
+#include <time.h>
 #include <algorithm>
 #include <cstdint>
-#include <link.h>
 #include <optional>
-#include <time.h>
 
 // A function whose first instruction the kernel emulates, as the probes of the product sit on.
 extern "C" void asyncleak_calibration_target();
@@ -34,8 +34,8 @@ double nanoseconds_per_call() {
     clock_gettime(CLOCK_MONOTONIC, &begin);
     for (int i = 0; i < calls; i++) asyncleak_calibration_target();
     clock_gettime(CLOCK_MONOTONIC, &end);
-    const double elapsed = 1e9 * static_cast<double>(end.tv_sec - begin.tv_sec) +
-                           static_cast<double>(end.tv_nsec - begin.tv_nsec);
+    const double elapsed =
+        1e9 * static_cast<double>(end.tv_sec - begin.tv_sec) + static_cast<double>(end.tv_nsec - begin.tv_nsec);
     best = std::min(best, elapsed / calls);
   }
   return best;

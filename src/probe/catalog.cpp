@@ -3,12 +3,12 @@
 #include "probe/clock.h"
 #include "python/installation.h"
 
-#include <algorithm>
-#include <cerrno>
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <fnmatch.h>
 #include <sys/stat.h>
+#include <algorithm>
+#include <cerrno>
 
 namespace asyncleak::probe {
 
@@ -87,10 +87,10 @@ Result<void> Catalog::attach(Binary& binary, const std::string& path, pid_t pid)
   auto image = elf::Image::open(path);
   if (!image) return fail(image.error());
   if (auto same = verify_plan(*image, *binary.plan); !same) return same;
-  auto attachment = session_->attach(path,
-                                     {{Program::task_dealloc, binary.plan->dealloc.file_offset},
-                                      {Program::task_init, binary.plan->init.file_offset}},
-                                     binary.cookie, one_process ? pid : -1);
+  auto attachment = session_->attach(
+      path,
+      {{Program::task_dealloc, binary.plan->dealloc.file_offset}, {Program::task_init, binary.plan->init.file_offset}},
+      binary.cookie, one_process ? pid : -1);
   if (!attachment) return fail(attachment.error());
   Attached attached{std::move(*attachment), monotonic_ns()};
   if (one_process) {

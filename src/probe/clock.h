@@ -1,8 +1,8 @@
 // The clocks the kernel side and /proc speak in. Header only.
 #pragma once
 
-#include <cstdint>
 #include <time.h>
+#include <cstdint>
 
 namespace asyncleak::probe {
 

@@ -2,17 +2,17 @@
 
 #include "util/handle.h"
 
-#include <array>
-#include <cerrno>
-#include <cstdint>
 #include <fmt/format.h>
-#include <fstream>
 #include <linux/capability.h>
 #include <linux/perf_event.h>
-#include <string>
 #include <sys/syscall.h>
 #include <sys/utsname.h>
 #include <unistd.h>
+#include <array>
+#include <cerrno>
+#include <cstdint>
+#include <fstream>
+#include <string>
 
 namespace asyncleak::probe {
 
@@ -83,11 +83,12 @@ Check check_permission() {
   attributes.type = type;
   attributes.disabled = 1;
   attributes.config1 = reinterpret_cast<std::uint64_t>("/proc/self/exe");  // uprobe_path
-  attributes.config2 = 0;                                                 // probe_offset: the ELF header
+  attributes.config2 = 0;                                                  // probe_offset: the ELF header
   const Fd event(static_cast<int>(syscall(SYS_perf_event_open, &attributes, getpid(), -1, -1, PERF_FLAG_FD_CLOEXEC)));
   if (event) return {"attaching", true, "a uprobe can be opened", ""};
-  return {"attaching", false, "a uprobe cannot be opened: " + system_error("perf_event_open", errno).message,
-          "run as root, or with CAP_SYS_ADMIN and CAP_SYS_PTRACE (kernels before 2025-07 take CAP_BPF and CAP_PERFMON)"};
+  return {
+      "attaching", false, "a uprobe cannot be opened: " + system_error("perf_event_open", errno).message,
+      "run as root, or with CAP_SYS_ADMIN and CAP_SYS_PTRACE (kernels before 2025-07 take CAP_BPF and CAP_PERFMON)"};
 }
 
 Check check_lockdown() {
@@ -95,7 +96,8 @@ Check check_lockdown() {
   std::string modes;
   if (!std::getline(file, modes)) return {"lockdown", true, "none", ""};
   const bool locked = modes.find("[confidentiality]") != std::string::npos;
-  return {"lockdown", !locked, modes, locked ? "boot without lockdown=confidentiality: it forbids BPF to read memory" : ""};
+  return {"lockdown", !locked, modes,
+          locked ? "boot without lockdown=confidentiality: it forbids BPF to read memory" : ""};
 }
 
 }  // namespace

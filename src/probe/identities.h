@@ -27,7 +27,7 @@ class Identities {
   const Session& session_;
   const Catalog& catalog_;
   std::vector<std::shared_ptr<const SiteIdentity>> known_;  // by site id
-  std::uint64_t handed_out_ = 0;  // kernel ids are used again, ours are not
+  std::uint64_t handed_out_ = 0;                            // kernel ids are used again, ours are not
 };
 
 }  // namespace asyncleak::probe

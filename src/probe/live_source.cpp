@@ -5,11 +5,11 @@
 #include "probe/map_reader.h"
 #include "probe/mmap_watch.h"
 
-#include <cerrno>
 #include <fmt/format.h>
+#include <sys/epoll.h>
+#include <cerrno>
 #include <optional>
 #include <set>
-#include <sys/epoll.h>
 
 namespace asyncleak::probe {
 
@@ -61,8 +61,7 @@ Result<LiveSource> LiveSource::make(WatchOptions options) {
   if (!watch) return fail(watch.error());
   auto epoll = wait_for(*watch);
   if (!epoll) return fail(epoll.error());
-  auto state =
-      std::make_unique<State>(std::move(*session), std::move(*watch), std::move(*epoll), std::move(options));
+  auto state = std::make_unique<State>(std::move(*session), std::move(*watch), std::move(*epoll), std::move(options));
   auto trap = measure_trap_ns(state->session);
   if (!trap) return fail(trap.error());
   state->trap_ns = *trap;

@@ -8,9 +8,9 @@
 #include "sample/sample.h"
 #include "util/result.h"
 
+#include <sys/types.h>
 #include <memory>
 #include <string>
-#include <sys/types.h>
 #include <vector>
 
 namespace asyncleak::probe {

@@ -3,10 +3,10 @@
 #include "probe/clock.h"
 #include "probe/cohorts.h"
 
+#include <unistd.h>
 #include <algorithm>
 #include <array>
 #include <cstring>
-#include <unistd.h>
 
 namespace asyncleak::probe {
 
@@ -31,8 +31,7 @@ ProbeSample MapReader::read_probes(const Counters& counters, double trap_ns) con
   probes.hits_total = counters[AL_HITS_INIT] + counters[AL_HITS_DEALLOC];
   probes.cost_ns_per_hit = trap_ns;
   if (counters[AL_TIMED_HITS] > 0) {
-    probes.cost_ns_per_hit +=
-        static_cast<double>(counters[AL_TIMED_NS]) / static_cast<double>(counters[AL_TIMED_HITS]);
+    probes.cost_ns_per_hit += static_cast<double>(counters[AL_TIMED_NS]) / static_cast<double>(counters[AL_TIMED_HITS]);
   }
   probes.drops = describe_drops(counters);
   probes.tasks_limit = session_.options().max_tasks;
@@ -48,8 +47,8 @@ Coverage MapReader::coverage_of(pid_t pid, const Seen& seen) const {
   if (known->second.from_first_task) return Coverage::exact;
   // /proc counts the start in ticks since boot, which includes suspend; the kernel side does not.
   const auto suspended = clock_ns(CLOCK_BOOTTIME) - monotonic_ns();
-  const auto started = static_cast<std::int64_t>(known->second.info.start_ticks) *
-                           (1'000'000'000 / sysconf(_SC_CLK_TCK)) - suspended;
+  const auto started =
+      static_cast<std::int64_t>(known->second.info.start_ticks) * (1'000'000'000 / sysconf(_SC_CLK_TCK)) - suspended;
   const auto began = std::max(started, session_.last_exec_ns(pid).value_or(0));
   const auto attached = known->second.binary->attached_since_ns(pid);
   return attached && began > *attached ? Coverage::exact : Coverage::since_attach;
@@ -83,7 +82,8 @@ void MapReader::read_sites(Sample& sample) {
     auto& seen = seen_[site.key.process];
     if (seen.pid == 0) {  // it may end before the processes are read
       seen.pid = static_cast<pid_t>(site.tgid);
-      seen.last.comm.assign(reinterpret_cast<const char*>(site.comm), strnlen(reinterpret_cast<const char*>(site.comm), sizeof(site.comm)));
+      seen.last.comm.assign(reinterpret_cast<const char*>(site.comm),
+                            strnlen(reinterpret_cast<const char*>(site.comm), sizeof(site.comm)));
     }
     SiteSample out;
     out.identity = identities_.of(id, site);

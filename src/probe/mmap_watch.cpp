@@ -3,14 +3,14 @@
 #include "python/process.h"
 #include "util/handle.h"
 
-#include <cerrno>
-#include <cstdint>
-#include <cstring>
 #include <linux/perf_event.h>
-#include <span>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+#include <cerrno>
+#include <cstdint>
+#include <cstring>
+#include <span>
 
 namespace asyncleak::probe {
 

@@ -7,9 +7,9 @@
 
 #include "util/result.h"
 
+#include <sys/types.h>
 #include <memory>
 #include <string>
-#include <sys/types.h>
 #include <vector>
 
 namespace asyncleak::probe {

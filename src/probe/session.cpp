@@ -3,13 +3,13 @@
 #include "asyncleak.skel.h"
 #include "util/handle.h"
 
-#include <algorithm>
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
-#include <cerrno>
-#include <cstring>
 #include <fmt/format.h>
 #include <sys/mman.h>
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
 
 namespace asyncleak::probe {
 
@@ -94,8 +94,7 @@ Result<Session> Session::make(const SessionOptions& options) {
     bpf_map__set_max_entries(map, options.max_sites);
   }
   if (const int error = asyncleak_bpf::load(&skeleton); error != 0) return fail(load_error(-error));
-  for (bpf_program* program :
-       {skeleton.progs.process_fork, skeleton.progs.process_exec, skeleton.progs.process_exit}) {
+  for (bpf_program* program : {skeleton.progs.process_fork, skeleton.progs.process_exec, skeleton.progs.process_exit}) {
     bpf_link* link = bpf_program__attach(program);
     if (link == nullptr) {
       return fail(within(fmt::format("attaching {}", bpf_program__name(program)), load_error(errno)));
@@ -106,7 +105,8 @@ Result<Session> Session::make(const SessionOptions& options) {
   }
   state->sites_bytes = sizeof(al_site) * options.max_sites;
   // Writable: purge() clears the sites of a process that ended.
-  void* shared = mmap(nullptr, state->sites_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, state->fd(skeleton.maps.sites), 0);
+  void* shared =
+      mmap(nullptr, state->sites_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, state->fd(skeleton.maps.sites), 0);
   if (shared == MAP_FAILED) return fail(system_error("mapping the site counters", errno));
   state->sites = static_cast<al_site*>(shared);
   return Session(std::move(state));

@@ -7,12 +7,12 @@
 #include "asyncleak.h"
 #include "util/result.h"
 
+#include <sys/types.h>
 #include <array>
 #include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
-#include <sys/types.h>
 #include <utility>
 #include <vector>
 

@@ -1,8 +1,8 @@
 #include "python/installation.h"
 
-#include <filesystem>
 #include <fmt/format.h>
 #include <glob.h>
+#include <filesystem>
 
 namespace asyncleak::python {
 

@@ -5,11 +5,11 @@
 // nullopt = not observed; never 0 instead.
 #pragma once
 
+#include <sys/types.h>
 #include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
-#include <sys/types.h>
 #include <vector>
 
 namespace asyncleak {
@@ -25,11 +25,11 @@ struct Frame {
 struct SiteIdentity {
   std::uint64_t id = 0;  // unique in the session, also across processes
   pid_t pid = 0;
-  std::uint32_t process = 0;  // ProcessSample::id
-  std::string kind = "task";  // task, coroutine, asyncgen, timer, transport, alloc
-  std::string coroutine;      // qualified name; "?" where it could not be read
-  std::string file;           // empty: not known
-  std::optional<int> line;    // first line of the coroutine function
+  std::uint32_t process = 0;      // ProcessSample::id
+  std::string kind = "task";      // task, coroutine, asyncgen, timer, transport, alloc
+  std::string coroutine;          // qualified name; "?" where it could not be read
+  std::string file;               // empty: not known
+  std::optional<int> line;        // first line of the coroutine function
   std::vector<Frame> created_at;  // innermost first
   bool stack_cut = false;         // frames were left out below the last one
 };
@@ -46,18 +46,18 @@ struct SiteSample {
   std::uint64_t created_total = 0;
   std::uint64_t destroyed_total = 0;
   std::uint64_t outstanding = 0;
-  std::uint64_t preexisting = 0;  // of outstanding or destroyed: not created under our eyes (inherited by fork)
-  std::uint64_t untracked = 0;    // created when the map was full: outstanding is "at least" without them
+  std::uint64_t preexisting = 0;   // of outstanding or destroyed: not created under our eyes (inherited by fork)
+  std::uint64_t untracked = 0;     // created when the map was full: outstanding is "at least" without them
   std::int64_t first_seen_ns = 0;  // CLOCK_MONOTONIC
   std::int64_t last_created_ns = 0;
   std::vector<Cohort> cohorts;  // disjoint, oldest first, empty ones left out; sum = outstanding
 };
 
 enum class Coverage {
-  exact,        // watched since before the first task
-  since_attach, // tasks created earlier are not counted
-  at_least,     // events of this process were lost: numbers are lower bounds
-  none,         // nothing observed; the warning says why
+  exact,         // watched since before the first task
+  since_attach,  // tasks created earlier are not counted
+  at_least,      // events of this process were lost: numbers are lower bounds
+  none,          // nothing observed; the warning says why
 };
 
 struct LoopSample {};  // census fills this in (DESIGN.md section 1)

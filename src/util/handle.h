@@ -2,8 +2,8 @@
 // Used by elf, python, probe, view; standard library and unistd only.
 #pragma once
 
-#include <memory>
 #include <unistd.h>
+#include <memory>
 #include <utility>
 
 namespace asyncleak {

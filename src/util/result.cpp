@@ -1,7 +1,7 @@
 #include "util/result.h"
 
-#include <cstring>
 #include <fmt/format.h>
+#include <cstring>
 
 namespace asyncleak {
 

@@ -73,8 +73,9 @@ TEST_CASE("a site's number that user space gives back is used again") {
   al_max_sites = 2;
   Process& process = machine.start(100);
   machine.create(process, task);
-  const auto id = machine.only_site().id;
-  kernel().map("site_ids").erase(&machine.only_site().site.key);
+  const Site ended = machine.only_site();
+  const auto id = ended.id;
+  kernel().map("site_ids").erase(&ended.site.key);
   *kernel().map("sites").find<al_site>(id) = al_site{};
   kernel().map("origins").erase(&id);
   kernel().map("free_sites").push(&id);

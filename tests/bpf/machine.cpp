@@ -41,9 +41,9 @@ Machine::Machine(const python::LayoutRow& row) : row_(row) {
 Process& Machine::start(std::uint32_t tgid) {
   auto memory = std::make_shared<Memory>();
   Python python(row_, *memory);
-  Process& process = processes_.insert_or_assign(tgid, Process{tgid, memory, python, 0, 0, 0, 0, 0}).first->second;
+  Process& process = processes_.insert_or_assign(tgid, Process{tgid, pthread_of(tgid), memory, python, 0, 0, 0, 0, 0}).first->second;
   process.interpreter = process.python.add_interpreter();
-  process.thread = process.python.add_thread(process.interpreter, pthread_of(tgid));
+  process.thread = process.python.add_thread(process.interpreter, process.pthread);
   process.main_code = process.python.code({U"main", U"main", U"/srv/main.py", 1, "\x01"});
   process.serve_code = process.python.code({U"serve", U"Server.serve", U"/srv/server.py", 20, "\x02"});
   Address frame = process.python.has_entry_frames() ? process.python.entry_frame(0) : 0;

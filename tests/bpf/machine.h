@@ -20,6 +20,7 @@ constexpr std::uint64_t second = 1'000'000'000;
 // One running process with a main thread whose Python stack is main() <- serve(), unless a test builds another.
 struct Process {
   std::uint32_t tgid = 0;
+  std::uint64_t pthread = 0;  // of the main thread; fork keeps it
   std::shared_ptr<Memory> memory;
   Python python;
   Address interpreter = 0;
@@ -40,7 +41,7 @@ class Machine {
   // A process that was there before us.
   [[nodiscard]] Process& start(std::uint32_t tgid);
   // Its main thread is the current one from here on.
-  static void run(const Process& process) { run(process, process.tgid, pthread_of(process.tgid)); }
+  static void run(const Process& process) { run(process, process.tgid, process.pthread); }
   static void run(const Process& process, std::uint32_t tid, std::uint64_t pthread);
   [[nodiscard]] static std::uint64_t pthread_of(std::uint32_t tid) { return 0x7f0000000000 + tid * 0x1000ULL; }
 

@@ -27,7 +27,8 @@ class TemporaryFolder {
   [[nodiscard]] const std::string& path() const { return path_; }
 
   // Makes a file, and the folders it is in; its path.
-  [[nodiscard]] std::string file(const std::string& name, std::string_view content = {}, bool executable = false) const {
+  [[nodiscard]] std::string file(const std::string& name, std::string_view content = {},
+                                 bool executable = false) const {
     namespace fs = std::filesystem;
     const fs::path path = fs::path(path_) / name;
     fs::create_directories(path.parent_path());
@@ -35,7 +36,9 @@ class TemporaryFolder {
     if (executable) fs::permissions(path, fs::perms::owner_all);
     return path.string();
   }
-  [[nodiscard]] std::string executable(const std::string& name, std::string_view content = "\x7f" "ELF") const {
+  [[nodiscard]] std::string executable(const std::string& name, std::string_view content =
+                                                                    "\x7f"
+                                                                    "ELF") const {
     return file(name, content, true);
   }
 

@@ -26,7 +26,8 @@ constexpr std::int64_t slot = AL_COHORT_FIRST_NS;  // of the finest ring, about 
 // bpf/site.bpf.h, cohort_add(): what the kernel side does at a birth (+1) and a death (-1).
 void cohort_add(al_site& site, std::int64_t born_ns, int delta) {
   for (int level = 0; level < AL_COHORT_LEVELS; level++) {
-    const std::uint64_t epoch = static_cast<std::uint32_t>(born_ns >> (AL_COHORT_SHIFT + AL_COHORT_LEVEL_SHIFT * level));
+    const std::uint64_t epoch =
+        static_cast<std::uint32_t>(born_ns >> (AL_COHORT_SHIFT + AL_COHORT_LEVEL_SHIFT * level));
     __u64& word = site.cohorts[level][epoch & (AL_COHORT_SLOTS - 1)];
     if (word >> 32 == epoch) {
       word += static_cast<std::uint64_t>(delta);

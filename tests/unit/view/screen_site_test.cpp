@@ -22,7 +22,7 @@ TEST_CASE("drill-down: identity, numbers, finding, stack, ages, history") {
   CHECK("\n" + to_text(render(test::report(), drilled(1), {80, 40})) == R"(
 asyncleak-top 14:03:22 db1 up 3d04h, watching 2 processes for 5m32s, every 1.0s
 Tasks:  932 outstanding, 7.50/s created, 1.50/s destroyed, growth +120/min
-Trust:  exact since attach, maps 12.0% full
+Trust:  exact since attach, maps 12.0% full, nothing dropped
 Probes: 240 hits/s of 480 ns, overhead 0% of a core
 
 shop.cart.refresh  leak
