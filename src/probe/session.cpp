@@ -169,9 +169,18 @@ bool Session::site_ready(std::uint32_t id) const {
 }
 
 al_site Session::site(std::uint32_t id) const {
-  const auto destroyed = __atomic_load_n(&state_->sites[id].destroyed, __ATOMIC_ACQUIRE);
-  al_site copy = state_->sites[id];
-  copy.destroyed = destroyed;
+  const auto& shared = state_->sites[id];
+  const auto load = [](const auto& counter) { return __atomic_load_n(&counter, __ATOMIC_ACQUIRE); };
+  al_site copy = shared;
+  // Counters move: those read between two equal readings of `destroyed` belong to one moment. A
+  // site that never holds still for a few loads is read as it comes, never below zero.
+  for (int attempt = 0; attempt < 16; attempt++) {
+    copy.destroyed = load(shared.destroyed);
+    copy.untracked = load(shared.untracked);
+    copy.inherited = load(shared.inherited);
+    copy.created = load(shared.created);
+    if (load(shared.destroyed) == copy.destroyed) break;
+  }
   return copy;
 }
 

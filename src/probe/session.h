@@ -64,7 +64,7 @@ class Session {
 
   [[nodiscard]] const SessionOptions& options() const;
   // Sites 1..sites_used() by id. No system call: the counters are in memory shared with the
-  // kernel. Destroyed is read first, so that created - destroyed is never negative.
+  // kernel; a site's belong to one moment.
   [[nodiscard]] std::uint32_t sites_used() const;
   [[nodiscard]] bool site_ready(std::uint32_t id) const;
   [[nodiscard]] al_site site(std::uint32_t id) const;

@@ -110,5 +110,21 @@ TEST_CASE("inherited tasks keep their birth") {
   }
 }
 
+TEST_CASE("of inherited tasks a turn apart the younger one keeps the slot, in whatever order they come") {
+  Scene scene;
+  const std::uint64_t start = 1000 * slot_ns, turn = AL_COHORT_SLOTS * slot_ns;
+  scene.born(2, start);  // records are visited by address
+  scene.born(1, start + turn);
+  const Process& child = scene.machine.fork(scene.process, 101);
+  const auto word = [&] {
+    return Machine::sites(Machine::process(child.tgid)->id).at(0).site.cohorts[0][1000 % AL_COHORT_SLOTS];
+  };
+  CHECK(word() == ((1000ULL + AL_COHORT_SLOTS) << 32 | 1));
+  Machine::run(child);
+  Scene::dies(2, start + turn + 1);
+  CHECK(word() == ((1000ULL + AL_COHORT_SLOTS) << 32 | 1));
+  CHECK(Machine::dropped() == 0);
+}
+
 }  // namespace
 }  // namespace asyncleak::fake

@@ -41,7 +41,8 @@ Machine::Machine(const python::LayoutRow& row) : row_(row) {
 Process& Machine::start(std::uint32_t tgid) {
   auto memory = std::make_shared<Memory>();
   Python python(row_, *memory);
-  Process& process = processes_.insert_or_assign(tgid, Process{tgid, pthread_of(tgid), memory, python, 0, 0, 0, 0, 0}).first->second;
+  Process& process =
+      processes_.insert_or_assign(tgid, Process{tgid, pthread_of(tgid), memory, python, 0, 0, 0, 0, 0}).first->second;
   process.interpreter = process.python.add_interpreter();
   process.thread = process.python.add_thread(process.interpreter, process.pthread);
   process.main_code = process.python.code({U"main", U"main", U"/srv/main.py", 1, "\x01"});
@@ -102,6 +103,8 @@ Process& Machine::fork(Process& parent, std::uint32_t child_tgid, bool shared) {
   fire(process_fork, thread_of(parent), thread_of(placed));
   return placed;
 }
+
+void Machine::start_thread(const Process& process) { fire(process_fork, thread_of(process), thread_of(process)); }
 
 void Machine::exit(const Process& process, int threads_left) {
   host_thread thread = thread_of(process);

@@ -55,6 +55,7 @@ class Machine {
 
   // fork() of PARENT; SHARED: vfork or posix_spawn. The child is ready to run, the parent stays current.
   Process& fork(Process& parent, std::uint32_t child_tgid, bool shared = false);
+  static void start_thread(const Process& process);
   static void exit(const Process& process, int threads_left = 0);
   static void exec(const Process& process);
 

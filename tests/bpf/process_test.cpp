@@ -81,9 +81,11 @@ TEST_CASE("a new thread is no fork") {
   Machine machine(line(13));
   Process& parent = machine.start(parent_tgid);
   machine.create(parent, task);
-  (void)machine.fork(parent, parent_tgid);
+  Machine::start_thread(parent);
   CHECK(records() == 1);
   CHECK(al_process_ids_used == 1);
+  CHECK(machine.process(parent_tgid)->parent == 0);
+  CHECK(machine.dropped() == 0);
 }
 
 TEST_CASE("inherited tasks that find no room are counted as lost") {

@@ -148,7 +148,8 @@ TEST_CASE("a probe preempted by another one keeps its own stack") {
     Process& other = machine.start(200);
     (void)call(other, 5, false, true);
     Process& process = machine.start(100);
-    const Stack stack = call(process, 3, false, true);
+    // The frame that is not on the data stack makes a read while the block is in use.
+    const Stack stack = call(process, 4, true, true);
     const Address code = process.python.code({}), name = process.python.str(U"Service.spawn");
     // Undisturbed first; then once at each read of the program.
     machine.create(process, task, process.python.coroutine(code, name));

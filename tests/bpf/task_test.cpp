@@ -82,12 +82,12 @@ TEST_CASE("another code object at a reused address is another site") {
   for_each_line([](const python::LayoutRow& row) {
     Machine machine(row);
     Process& process = machine.start(100);
-    const Address code = process.python.code({});
-    machine.create(process, task, process.python.coroutine(code, process.python.str(U"old")));
+    const Address code = process.python.code({}), qualname = process.python.str(U"Service.spawn");
+    machine.create(process, task, process.python.coroutine(code, qualname));
     CodeText other;
     other.file = U"/srv/reloaded.py";
     process.python.code_at(code, other);
-    machine.create(process, task + 0x100, process.python.coroutine(code, process.python.str(U"new")));
+    machine.create(process, task + 0x100, process.python.coroutine(code, qualname));
 
     const auto sites = machine.sites();
     REQUIRE(sites.size() == 2);
