@@ -14,7 +14,7 @@
 /* Set by user space between open and load; constants to the verifier. */
 const volatile __u32 al_stack_depth = 8;
 const volatile __u32 al_max_sites = 8192;
-const volatile bool al_only_watched = false;
+const volatile __u8 al_only_watched = 0; /* bool: C++ does not know the skeleton's _Bool */
 
 /* Ids handed out so far; user space reads al_site_ids_used to bound its scan of `sites`. */
 __u32 al_process_ids_used = 0;

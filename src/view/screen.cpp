@@ -27,7 +27,13 @@ std::string created_text(const SiteIdentity& identity, int width) {
   const Frame* frame = user_frame(identity);
   if (frame == nullptr) return std::string(unknown_cell);
   std::string text = format_frame(*frame);
-  if (width_of(text) > width) return format_frame_short(*frame);
+  if (width_of(text) > width) {
+    Frame place = *frame;
+    place.function.clear();
+    const std::string where = format_frame_short(place);
+    // The line number says more than the beginning of the file's name.
+    return width_of(where) > width ? cut_left(where, width) : format_frame_short(*frame);
+  }
   const auto* end = identity.created_at.data() + identity.created_at.size();
   for (const Frame* caller = frame + 1; caller < end; ++caller) {
     const std::string more = " < " + format_frame_short(*caller);

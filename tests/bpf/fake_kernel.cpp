@@ -28,7 +28,7 @@ void Kernel::reset() {
   for (const host_map& description : descriptions()) maps_.emplace(description.name, description);
   al_stack_depth = loaded_stack_depth;
   al_max_sites = loaded_max_sites;
-  al_only_watched = false;
+  al_only_watched = 0;
   al_process_ids_used = al_site_ids_used = 0;
   al_spilled_tasks = 0;
 }

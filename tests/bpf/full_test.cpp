@@ -172,7 +172,7 @@ TEST_CASE("threads beyond those remembered are searched for again") {
   }
   for (std::uint32_t i = 0; i < 12; i++) {
     Machine::run(process, i % 4 + 1, Machine::pthread_of(i % 4 + 1));
-    Machine::init(task + 0x100 * i, args, 0);
+    Machine::init(task + 0x100ULL * i, args, 0);
   }
   CHECK(machine.only_site().site.created == 12);
   CHECK(kernel().map("threads").size() == 2);

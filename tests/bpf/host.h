@@ -8,7 +8,6 @@
 
 #include <linux/bpf.h>
 #include <linux/types.h>
-#include <stdbool.h>
 
 #include "asyncleak.h"
 
@@ -16,24 +15,24 @@
 extern "C" {
 #endif
 
-int task_init(void *ctx);
-int task_dealloc(void *ctx);
-int calibrate(void *ctx);
-int process_fork(struct bpf_raw_tracepoint_args *ctx);
-int process_exec(struct bpf_raw_tracepoint_args *ctx);
-int process_exit(struct bpf_raw_tracepoint_args *ctx);
-int purge_process(struct al_purge *purge);
+int task_init(void* ctx);
+int task_dealloc(void* ctx);
+int calibrate(void* ctx);
+int process_fork(struct bpf_raw_tracepoint_args* ctx);
+int process_exec(struct bpf_raw_tracepoint_args* ctx);
+int process_exit(struct bpf_raw_tracepoint_args* ctx);
+int purge_process(struct al_purge* purge);
 
 extern volatile __u32 al_stack_depth, al_max_sites;
-extern volatile bool al_only_watched;
+extern volatile __u8 al_only_watched;
 extern __u32 al_process_ids_used, al_site_ids_used;
 extern __u64 al_spilled_tasks;
 
 struct host_map {
-	void *map; /* what the programs pass to the helpers */
-	const char *name;
-	__u32 type; /* enum bpf_map_type */
-	__u32 key_size, value_size, max_entries;
+  void* map; /* what the programs pass to the helpers */
+  const char* name;
+  __u32 type; /* enum bpf_map_type */
+  __u32 key_size, value_size, max_entries;
 };
 extern const struct host_map host_maps[];
 extern const unsigned host_map_count;
@@ -41,12 +40,12 @@ extern const unsigned host_map_count;
 /* The kernel's task_struct of a thread; valid until the next call with the same slot. */
 #define HOST_TASK_SLOTS 4
 struct host_thread {
-	int tgid;
-	int live_threads; /* of its process, that have not begun to exit */
-	void *mm;
-	unsigned long fsbase;
+  int tgid;
+  int live_threads; /* of its process, that have not begun to exit */
+  void* mm;
+  unsigned long fsbase;
 };
-void *host_task(unsigned slot, const struct host_thread *thread);
+void* host_task(unsigned slot, const struct host_thread* thread);
 
 #ifdef __cplusplus
 }

@@ -59,7 +59,7 @@ void Machine::run(const Process& process, std::uint32_t tid, std::uint64_t pthre
   kernel().current = {process.tgid, tid, pthread, process.memory.get()};
 }
 
-Address Machine::coroutine(Process& process, std::u32string qualname) {
+Address Machine::coroutine(Process& process, const std::u32string& qualname) {
   CodeText text;
   text.qualname = qualname;
   return process.python.coroutine(process.python.code(text), process.python.str(qualname));

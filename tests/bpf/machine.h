@@ -46,7 +46,7 @@ class Machine {
   [[nodiscard]] static std::uint64_t pthread_of(std::uint32_t tid) { return 0x7f0000000000 + tid * 0x1000ULL; }
 
   // A coroutine of a new function QUALNAME.
-  [[nodiscard]] static Address coroutine(Process& process, std::u32string qualname = U"Service.spawn");
+  [[nodiscard]] static Address coroutine(Process& process, const std::u32string& qualname = U"Service.spawn");
   // Task.__init__(TASK, coro) of a process; with these arguments, and Task's deallocation, in the current thread.
   static void create(Process& process, Address task, Address coroutine);
   static void create(Process& process, Address task) { create(process, task, coroutine(process)); }

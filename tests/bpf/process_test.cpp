@@ -180,7 +180,7 @@ void watch(std::uint32_t tgid) {
 
 TEST_CASE("of all processes only the watched tree is counted") {
   Machine machine(line(13));
-  al_only_watched = true;
+  al_only_watched = 1;
   Process& stranger = machine.start(300);
   Process& parent = machine.start(parent_tgid);
   watch(parent_tgid);
@@ -212,7 +212,7 @@ TEST_CASE("of all processes only the watched tree is counted") {
 
 TEST_CASE("a child by vfork or posix_spawn is watched too") {
   Machine machine(line(13));
-  al_only_watched = true;
+  al_only_watched = 1;
   Process& parent = machine.start(parent_tgid);
   watch(parent_tgid);
   Process& child = machine.fork(parent, child_tgid, true);

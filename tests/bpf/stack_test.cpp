@@ -101,7 +101,7 @@ TEST_CASE("another line of the creator is another site, unless lines cannot be t
     const Address code = process.python.code({}), name = process.python.str(U"Service.spawn");
     for (const std::uint32_t offset : {10U, 12U, 10U}) {
       process.python.run(process.thread, process.python.frame(process.serve_code, offset, 0));
-      machine.create(process, task + 0x100 * offset, process.python.coroutine(code, name));
+      machine.create(process, task + 0x100ULL * offset, process.python.coroutine(code, name));
     }
     const bool copies = (row.layout.flags & AL_CODE_COPIES) != 0;
     const auto sites = machine.sites();
@@ -162,7 +162,7 @@ TEST_CASE("a probe preempted by another one keeps its own stack") {
       };
       for (int i = 0; i < reads; i++) at_read = [at_read] { kernel().at_next_read = at_read; };
       kernel().at_next_read = at_read;
-      machine.create(process, task + 0x100 * (reads + 1), coroutine);
+      machine.create(process, task + 0x100ULL * (reads + 1), coroutine);
     }
     const auto sites = machine.sites(machine.process(100)->id);
     REQUIRE(sites.size() == 1);

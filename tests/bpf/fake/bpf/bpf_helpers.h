@@ -18,25 +18,25 @@ struct task_struct;
 #define SEC(name)
 /* A map stays what it is for the compiler, a struct of types: host.c reads them. */
 #define __uint(name, value) int(*name)[value]
-#define __type(name, value) typeof(value) *name
+#define __type(name, value) typeof(value)* name
 
-void *bpf_map_lookup_elem(void *map, const void *key);
-long bpf_map_update_elem(void *map, const void *key, const void *value, __u64 flags);
-long bpf_map_delete_elem(void *map, const void *key);
-long bpf_map_push_elem(void *map, const void *value, __u64 flags);
-long bpf_map_pop_elem(void *map, void *value);
-long bpf_for_each_map_elem(void *map, void *callback, void *context, __u64 flags);
-long bpf_loop(__u32 steps, void *callback, void *context, __u64 flags);
-long bpf_probe_read_user(void *to, __u32 size, const void *from);
-long bpf_probe_read_user_str(void *to, __u32 size, const void *from);
-__u64 bpf_get_attach_cookie(void *context);
+void* bpf_map_lookup_elem(void* map, const void* key);
+long bpf_map_update_elem(void* map, const void* key, const void* value, __u64 flags);
+long bpf_map_delete_elem(void* map, const void* key);
+long bpf_map_push_elem(void* map, const void* value, __u64 flags);
+long bpf_map_pop_elem(void* map, void* value);
+long bpf_for_each_map_elem(void* map, void* callback, void* context, __u64 flags);
+long bpf_loop(__u32 steps, void* callback, void* context, __u64 flags);
+long bpf_probe_read_user(void* to, __u32 size, const void* from);
+long bpf_probe_read_user_str(void* to, __u32 size, const void* from);
+__u64 bpf_get_attach_cookie(void* context);
 __u64 bpf_get_current_pid_tgid(void);
-struct task_struct *bpf_get_current_task_btf(void);
-long bpf_get_current_comm(void *to, __u32 size);
+struct task_struct* bpf_get_current_task_btf(void);
+long bpf_get_current_comm(void* to, __u32 size);
 __u64 bpf_ktime_get_ns(void);
 
 /* `asm volatile("BPF load" ...)`: the host has no such instruction; its text says what to load. */
-__u64 fake_register_load(const void *regs, const char *assembly);
+__u64 fake_register_load(const void* regs, const char* assembly);
 #define asm
 #define volatile(...) value = fake_register_load(regs, #__VA_ARGS__)
 /* `const volatile` options, written between open and load there, between two tests here. */
