@@ -7,9 +7,9 @@
 #include "util/handle.h"
 #include "util/result.h"
 
-#include <signal.h>
 #include <sys/signalfd.h>
 #include <chrono>
+#include <csignal>
 #include <optional>
 
 namespace asyncleak::cli {

@@ -48,6 +48,7 @@ Result<Child> Child::start(const std::vector<std::string>& program, const sigset
   child.go_ = Fd(go[1]);
   child.outcome_ = Fd(outcome[0]);
   std::vector<char*> arguments;
+  arguments.reserve(program.size() + 1);
   for (const auto& argument : program) arguments.push_back(const_cast<char*>(argument.c_str()));
   arguments.push_back(nullptr);
   child.pid_ = fork();

@@ -1,9 +1,9 @@
 #include "probe/calibration.h"
 
 #include <link.h>
-#include <time.h>
 #include <algorithm>
 #include <cstdint>
+#include <ctime>
 #include <optional>
 
 // A function whose first instruction the kernel emulates, as the probes of the product sit on.

@@ -271,25 +271,29 @@ Result<void> Catalog::prepare(const std::string& executable) {
 }
 
 void Catalog::check_layouts() {
-  for (auto& [pid, process] : processes_) {
+  for (auto& entry : processes_) {
+    auto& process = entry.second;
     if (process.core == nullptr || process.binary == nullptr || process.core->checked_live) continue;
-    auto entry = std::find_if(cores_.begin(), cores_.end(),
-                              [&](const auto& candidate) { return &candidate.second == process.core; });
-    Core& core = entry->second;
+    const auto known = std::find_if(cores_.begin(), cores_.end(),
+                                    [&](const auto& candidate) { return &candidate.second == process.core; });
+    Core& core = known->second;
     if (!core.interpreter) continue;
-    const auto fits = python::check_live(*core.interpreter, python::ProcessMemory(pid), process.bias);
-    if (fits) {
-      core.checked_live = true;
-    } else if (++core.failed_checks >= refuse_after_failed_checks) {
-      core.interpreter = fail(within(core.path + ": its fields are not where they should be", fits.error()));
+    const auto fit = python::check_live(*core.interpreter, python::ProcessMemory(entry.first), process.bias);
+    if (fit) {
+      core.checked_live = *fit == python::Fit::checked;
+    } else if (python::read_process(entry.first) && ++core.failed_checks >= refuse_after_failed_checks) {
+      refuse(core, fit.error());
       process.warnings.push_back(core.interpreter.error().message);
-      for (auto& [key, binary] : binaries_) {
-        if (binary.cores == std::vector{core.index}) {
-          binary.everywhere.reset();
-          binary.per_process.clear();
-        }
-      }
     }
+  }
+}
+
+void Catalog::refuse(Core& core, const Error& contradiction) {
+  core.interpreter = fail(within(core.path + ": its fields are not where they should be", contradiction));
+  for (auto& [key, binary] : binaries_) {
+    if (binary.cores != std::vector{core.index}) continue;
+    binary.everywhere.reset();
+    binary.per_process.clear();
   }
 }
 

@@ -30,7 +30,7 @@ struct ImageKey {
   python::FileId file;
   std::int64_t modified_ns = 0;
   std::int64_t size = 0;
-  auto operator<=>(const ImageKey&) const = default;
+  auto operator<=>(const ImageKey&) const = default;  // NOLINT(modernize-use-nullptr): clang-tidy 14 on the literal 0
 };
 
 // An image with _PyRuntime.
@@ -99,6 +99,7 @@ class Catalog {
 
  private:
   [[nodiscard]] bool replaced_itself(pid_t pid) const;
+  void refuse(Core& core, const Error& contradiction);
   [[nodiscard]] bool in_scope(const python::ProcessInfo& info) const;
   Result<Core*> register_core(const python::MappedFile& file);
   Result<Binary*> register_binary(const python::MappedFile& file, const Core& core, const std::string& root);

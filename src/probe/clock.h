@@ -1,8 +1,8 @@
 // The clocks the kernel side and /proc speak in. Header only.
 #pragma once
 
-#include <time.h>
 #include <cstdint>
+#include <ctime>
 
 namespace asyncleak::probe {
 

@@ -31,7 +31,7 @@ class Walk {
   Walk(const al_layout& layout, const RemoteMemory& memory, std::uint64_t bias)
       : layout_(layout), memory_(memory), bias_(bias) {}
 
-  [[nodiscard]] Result<void> runtime();
+  [[nodiscard]] Result<Fit> runtime();
 
  private:
   // True: a code object was reached and is one. False: the thread runs no Python now.
@@ -55,18 +55,18 @@ Result<std::uint64_t> Walk::pointer(std::uint64_t address, std::string_view what
   return *value;
 }
 
-Result<void> Walk::runtime() {
+Result<Fit> Walk::runtime() {
   auto interp = pointer(layout_.runtime + bias_ + layout_.runtime_interpreters, "the list of interpreters");
   if (!interp) return fail(interp.error());
-  if (*interp == 0) return fail(wrong("the list of interpreters is empty: still starting, or ending"));
+  if (*interp == 0) return Fit::not_now;
   for (int i = 0; i < most_interpreters && *interp != 0; ++i) {
     const auto good = interpreter(*interp);
     if (!good) return fail(good.error());
-    if (*good) return {};
+    if (*good) return Fit::checked;
     interp = pointer(*interp + layout_.interp_next, "the next interpreter");
     if (!interp) return fail(interp.error());
   }
-  return fail(wrong("no thread runs Python code now: its frames could not be checked"));
+  return Fit::not_now;
 }
 
 Result<bool> Walk::interpreter(std::uint64_t interp) {
@@ -156,13 +156,14 @@ Result<void> Walk::file_name(std::uint64_t text) {
 
 }  // namespace
 
-Result<void> check_live(const Interpreter& interpreter, const RemoteMemory& memory, std::uint64_t bias) {
-  Result<void> last;
+Result<Fit> check_live(const Interpreter& interpreter, const RemoteMemory& memory, std::uint64_t bias) {
+  Result<Fit> last = Fit::not_now;
   for (int i = 0; i < attempts; ++i) {
     last = Walk(interpreter.layout, memory, bias).runtime();
-    if (last) return last;
+    if (last && *last == Fit::checked) return last;
   }
-  return fail(within("CPython " + interpreter.version.text, last.error()));
+  if (!last) return fail(within("CPython " + interpreter.version.text, last.error()));
+  return last;
 }
 
 }  // namespace asyncleak::python

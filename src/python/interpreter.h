@@ -42,7 +42,11 @@ struct Interpreter {
 
 // The same layout against a living process: _PyRuntime -> interpreter -> thread -> its
 // thread id and frame -> a code object whose type is PyCode_Type and whose file name is text.
-// BIAS = run-time minus link-time addresses. An error says which step failed.
-[[nodiscard]] Result<void> check_live(const Interpreter& interpreter, const RemoteMemory& memory, std::uint64_t bias);
+// BIAS = run-time minus link-time addresses. An error is a contradiction, and says at which step.
+enum class Fit {
+  checked,  // a code object was reached
+  not_now,  // the interpreter is starting or ending, or no thread runs Python at this moment
+};
+[[nodiscard]] Result<Fit> check_live(const Interpreter& interpreter, const RemoteMemory& memory, std::uint64_t bias);
 
 }  // namespace asyncleak::python

@@ -21,7 +21,7 @@ namespace asyncleak::python {
 struct FileId {
   std::uint64_t device = 0;
   std::uint64_t inode = 0;
-  auto operator<=>(const FileId&) const = default;
+  auto operator<=>(const FileId&) const = default;  // NOLINT(modernize-use-nullptr): clang-tidy 14 on the literal 0
 };
 
 // A file as one process maps it.

@@ -97,8 +97,8 @@ int main() {
     return skipped;
   }
   libbpf_set_print(print_warning);
-  const Handle<asyncleak_bpf, asyncleak_bpf::destroy> skeleton(asyncleak_bpf::open_and_load());
-  if (!skeleton) {
+  const Handle<asyncleak_bpf, asyncleak_bpf::destroy> skeleton(asyncleak_bpf::open());
+  if (!skeleton || asyncleak_bpf::load(skeleton.get()) != 0) {
     fmt::print("the kernel refuses the programs: {}\n", std::strerror(errno));
     return 1;
   }

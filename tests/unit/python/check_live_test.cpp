@@ -51,7 +51,8 @@ class FakePython final : public RemoteMemory {
     interpreter.layout.runtime = runtime;
     interpreter.layout.code_type = code_type;
     const auto result = check_live(interpreter, *this, bias);
-    return result ? "" : result.error().message;
+    if (!result) return result.error().message;
+    return *result == Fit::checked ? "" : "not now";
   }
   [[nodiscard]] std::string check() const { return check(layout_); }
 
@@ -90,7 +91,7 @@ TEST_CASE("an error names the step that failed") {
   FakePython python(layout);
   SECTION("starting") {
     python.put(runtime + bias + layout.runtime_interpreters, 0);
-    CHECK(python.check() == "CPython 3.0: the list of interpreters is empty: still starting, or ending");
+    CHECK(python.check() == "not now");
   }
   SECTION("interpreter list") {
     python.put(runtime + bias + layout.runtime_interpreters, 0x123);
@@ -106,7 +107,7 @@ TEST_CASE("an error names the step that failed") {
   }
   SECTION("no frame") {
     python.put(thread + layout.thread_frame, 0);
-    CHECK(python.check() == "CPython 3.0: no thread runs Python code now: its frames could not be checked");
+    CHECK(python.check() == "not now");
   }
   SECTION("code") {
     python.put(code + layout.ob_type, 0x4242);
@@ -146,7 +147,7 @@ TEST_CASE("lists that run in circles end") {
   python.put(thread + layout.thread_frame, 0);
   python.put(thread + layout.thread_next, thread);
   python.put(interp + layout.interp_next, interp);
-  CHECK(python.check().find("no thread runs Python code now") != std::string::npos);
+  CHECK(python.check() == "not now");
 }
 
 }  // namespace

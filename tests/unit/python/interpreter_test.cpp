@@ -155,21 +155,26 @@ TEST_CASE("every interpreter present is identified from its file and fits its li
     const std::uint64_t bias = load_bias(image->segments(), *images->core);
     const auto live = check_live(*found, memory, bias);
     if (!live) FAIL(live.error().message);
+    CHECK(*live == Fit::checked);
     CHECK((images->asyncio || images->might_be_builtin));
     check_fields(*found, child, memory, bias);
 
     // A wrong field on the way: the process itself says so.
+    const auto followed = [&](const Interpreter& interpreter, std::uint64_t at) {
+      const auto fit = check_live(interpreter, memory, at);
+      return fit && *fit == Fit::checked;
+    };
     const auto refused_with = [&](__u16 al_layout::*member, int value) {
       Interpreter wrong = *found;
       wrong.layout.*member = static_cast<__u16>(value);
-      return !check_live(wrong, memory, bias);
+      return !followed(wrong, bias);
     };
     const al_layout& layout = found->layout;
     CHECK(refused_with(&al_layout::runtime_interpreters, layout.runtime_interpreters - 8));
     CHECK(refused_with(&al_layout::thread_id, layout.thread_id + 8));
     CHECK(refused_with(&al_layout::frame_code, layout.frame_back));
     CHECK(refused_with(&al_layout::code_filename, layout.code_firstlineno));
-    CHECK_FALSE(check_live(*found, memory, bias + 4096));
+    CHECK_FALSE(followed(*found, bias + 4096));
   }
 }
 
