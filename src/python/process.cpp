@@ -23,6 +23,10 @@ std::string proc_path(pid_t pid, std::string_view name) {
 Error process_error(pid_t pid, std::string_view what, int code) {
   const std::string name = "PID " + std::to_string(pid);
   if (code == ENOENT || code == ESRCH) return {"no process with " + name, {}, ErrorKind::unobservable};
+  if ((code == EACCES || code == EPERM) && geteuid() == 0) {
+    return {name + " may not be looked at, not even by root here", "run where CAP_SYS_PTRACE covers it",
+            ErrorKind::unobservable};
+  }
   if (code == EACCES || code == EPERM) {
     return {name + " belongs to another user", "run as root", ErrorKind::unobservable};
   }
