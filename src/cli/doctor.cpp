@@ -28,8 +28,8 @@ void describe_core(std::FILE* out, const probe::Core& core) {
   fmt::print(out, "  CPython      {}\n", interpreter.version.text);
   fmt::print(out, "  build-id     {}\n", core.build_id.empty() ? "none" : core.build_id);
   const bool table = interpreter.source == python::LayoutSource::table;
-  fmt::print(out, "  layout       {}{}{}\n", table ? "table, " : "", interpreter.row,
-             core.checked_live ? ", checked against a living process" : "");
+  fmt::print(out, "  layout       {}{}{}\n", table ? fmt::format("{}, ", python::name_of(interpreter.source)) : "",
+             interpreter.row, core.checked_live ? ", checked against a living process" : "");
 }
 
 void describe_binary(std::FILE* out, const probe::Binary& binary) {
