@@ -2,6 +2,7 @@
 /* Entry points, in the order a task and its process live. Each only rings a bell. */
 #include "kernel.bpf.h"
 #include "task.bpf.h"
+#include "unawaited.bpf.h"
 
 char LICENSE[] SEC("license") = "GPL";
 
@@ -55,6 +56,17 @@ int task_dealloc(void *ctx)
 	return 0;
 }
 
+/* The interpreter's core warns that a coroutine was never awaited; the cookie is the core's index. */
+SEC("uprobe")
+int unawaited_warning(void *ctx)
+{
+	__u64 started = hit(AL_HITS_UNAWAITED);
+
+	coroutine_unawaited(ctx, bpf_get_attach_cookie(ctx));
+	hit_done(started);
+	return 0;
+}
+
 /* Attached to ourselves at start: what a trap costs on this machine. */
 SEC("uprobe")
 int calibrate(void *ctx)
@@ -87,11 +99,35 @@ int process_exit(struct bpf_raw_tracepoint_args *ctx)
 SEC("syscall")
 int purge_process(struct al_purge *purge)
 {
-	struct al_purge recent = {.process = purge->process}, spilled = recent;
+	purge->removed = forget_tasks(purge->process);
+	return 0;
+}
 
-	bpf_for_each_map_elem(&recent_tasks, forget_task, &recent, 0);
-	bpf_for_each_map_elem(&tasks, forget_task, &spilled, 0);
-	__sync_fetch_and_add(&al_spilled_tasks, -(__u64)spilled.removed);
-	purge->removed = recent.removed + spilled.removed;
+/* What follows puts tasks from before the attach into the counts, also run by user space: seed.bpf.h. */
+SEC("syscall")
+int open_process(struct al_open_process *opening)
+{
+	opening->process = opened_process(opening->tgid);
+	return 0;
+}
+
+SEC("syscall")
+int set_seeding(struct al_set_seeding *setting)
+{
+	setting->was = seeding_set(setting->tgid, setting->process, setting->state);
+	return 0;
+}
+
+SEC("syscall")
+int seed_tasks(struct al_seed_tasks *seed)
+{
+	tasks_seeded(seed);
+	return 0;
+}
+
+SEC("syscall")
+int sites_of_tasks(struct al_sites_of *asked)
+{
+	sites_found(asked->process, asked->count);
 	return 0;
 }

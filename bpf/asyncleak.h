@@ -118,16 +118,24 @@ struct al_binary {
 	__u32 padding;
 };
 
-/* A process that has created or destroyed a task; key: tgid. */
+/* Whether a process's tasks from before we watched are in the counts (seed.bpf.h). */
+enum al_seeding {
+	AL_UNSEEDED = 0,
+	AL_SEEDING, /* user space is looking for them: destructions are set aside */
+	AL_SEEDING_LOST, /* one could not be set aside: begin again */
+	AL_SEEDED, /* all of them */
+};
+
+/* A process that has created or destroyed a task, or that user space has opened; key: tgid. */
 struct al_process {
 	__u32 id; /* unique for the session: PID reuse is another process */
+	__u32 seeding; /* enum al_seeding; changed together with id as one 64-bit word */
 	__u32 core;
+	__u32 parent; /* process id it was forked from, tasks inherited; 0: none */
 	__u64 bias;
 	__u64 first_ns; /* CLOCK_MONOTONIC of its first event */
-	__u64 outstanding; /* records in `tasks` */
+	__u64 outstanding; /* records of tasks created under our eyes or inherited */
 	__u64 destroyed_unknown; /* destroyed, but created before we watched or not tracked */
-	__u32 parent; /* process id it was forked from, tasks inherited; 0: none */
-	__u32 padding;
 	__u64 thread; /* that created a task last, and its tstate: a hint, checked before it is used */
 	__u64 tstate;
 };
@@ -136,12 +144,12 @@ struct al_process {
 struct al_task_key {
 	__u64 address;
 	__u32 process;
-	__u32 padding;
+	__u32 seeded; /* bool: told by user space, not seen by a probe; the two never collide */
 };
 struct al_task {
-	__u64 born_ns; /* CLOCK_MONOTONIC */
+	__u64 born_ns; /* CLOCK_MONOTONIC; seeded: born before */
 	__u32 site;
-	__u32 padding;
+	__u32 unsure; /* bool: being seeded, may be taken back */
 };
 
 /* A site: coroutine code x creation stack, in one process. */
@@ -149,10 +157,15 @@ struct al_site_key {
 	__u64 code; /* the code object (or the type, where the awaitable has none) */
 	__u64 code_print; /* al_code_key.print */
 	__u64 qualname; /* address of the qualified name: decorated closures share code */
-	__u64 stack; /* hash of (code, instruction) per frame; 0 with --stack-depth 0 */
+	__u64 stack; /* hash of (code, instruction) per frame; 0 with --stack-depth 0; or AL_STACK_* */
 	__u32 process;
 	__u32 padding;
 };
+
+/* No hash of a stack: the site of tasks from before we watched, made by user space. */
+#define AL_STACK_PREEXISTING 1
+/* Nor this (those are odd): no tasks, but coroutines destroyed without ever having been awaited; only `created` counts. */
+#define AL_STACK_UNAWAITED 2
 
 /*
  * Birth cohorts: AL_COHORT_LEVELS rings of AL_COHORT_SLOTS, each eight times
@@ -172,7 +185,7 @@ struct al_site {
 	struct al_site_key key;
 	__u64 created;
 	__u64 destroyed; /* of created + inherited */
-	__u64 inherited; /* by fork: existed without having been created here */
+	__u64 inherited; /* by fork, or seeded: existed without having been created here */
 	__u64 untracked; /* created, but the task map was full: their end will not be seen */
 	__u64 first_ns;
 	__u64 last_ns; /* last creation */
@@ -229,6 +242,7 @@ enum al_origin_flag {
 	AL_ORIGIN_MORE = 1 << 1, /* the stack went on below the last frame kept */
 	AL_ORIGIN_NO_STACK = 1 << 2, /* wanted, but could not be read */
 	AL_ORIGIN_NO_OFFSETS = 1 << 3, /* AL_CODE_COPIES: frames have no line */
+	AL_ORIGIN_PREEXISTING = 1 << 4, /* created before we watched: no creation stack, ages are "at least" */
 };
 struct al_origin {
 	struct al_name qualname;
@@ -247,6 +261,7 @@ struct al_origin {
 enum al_counter {
 	AL_HITS_INIT,
 	AL_HITS_DEALLOC,
+	AL_HITS_UNAWAITED,
 	AL_TASKS_REINITIALISED, /* __init__ again on a live task: the first life counts as destroyed */
 	AL_TASKS_DESTROYED_UNKNOWN,
 	AL_TIMED_HITS, /* every 256th hit is timed ... */
@@ -265,6 +280,9 @@ enum al_counter {
 	AL_DROP_STACK_UNREADABLE, /* stack cut short */
 	AL_DROP_COHORT_CONTENDED, /* an age is off by one task */
 	AL_DROP_FORK, /* a forked child's inherited tasks are not known */
+	AL_DROP_SET_ASIDE_FULL, /* seeding a process was given up: too many tasks ended meanwhile */
+	AL_DROP_SEEDS_FULL, /* a task from before we watched is not counted: the task map was full */
+	AL_DROP_UNAWAITED, /* a never-awaited coroutine was in none of the registers */
 	AL_COUNTERS
 };
 #define AL_FIRST_DROP AL_DROP_BINARY
@@ -273,6 +291,45 @@ enum al_counter {
 struct al_purge {
 	__u32 process;
 	__u32 removed; /* out */
+};
+
+/* Arguments of the programs that put tasks from before the attach into the counts (seed.bpf.h). */
+struct al_open_process {
+	__u32 tgid;
+	__u32 process; /* out; 0: not watched, or no room */
+};
+struct al_set_seeding {
+	__u32 tgid;
+	__u32 process;
+	__u32 state; /* enum al_seeding, wanted; AL_SEEDED is refused after AL_SEEDING_LOST */
+	__u32 was; /* out; AL_SEEDING_GONE: not this process any more */
+};
+#define AL_SEEDING_GONE 0xffffffff
+struct al_seed_tasks { /* the first `count` addresses of the batch */
+	__u32 tgid;
+	__u32 process;
+	__u32 site;
+	__u32 count;
+	__u32 inserted; /* out */
+	__u32 end; /* out: enum al_seed_end */
+};
+enum al_seed_end {
+	AL_SEED_ALL, /* every address was looked at */
+	AL_SEED_NOT_SEEDING, /* AL_SEEDING_LOST, or the process is gone */
+	AL_SEED_FULL, /* no room for more tasks */
+	AL_SEED_NO_SITE, /* not a site of this process */
+};
+struct al_sites_of { /* batch: addresses in, sites and births out */
+	__u32 process;
+	__u32 count;
+};
+
+/* `batch`: the arrays of those arguments. Shared memory: a program's own argument has no variable index. */
+#define AL_BATCH_TASKS 4096
+struct al_batch {
+	__u64 addresses[AL_BATCH_TASKS];
+	__u32 sites[AL_BATCH_TASKS]; /* 0: not known */
+	__u64 born_ns[AL_BATCH_TASKS]; /* CLOCK_MONOTONIC; seeded: born before */
 };
 
 #endif

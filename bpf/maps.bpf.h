@@ -53,10 +53,20 @@ AL_MAP(threads, LRU_HASH, __u64, struct al_thread, 4096, 0);
 /*
  * One record per outstanding task. Probes only; user space never walks them. Two tiers: the
  * first is preallocated, which halves the price of a short life; when long-lived tasks have
- * filled it, new ones go to the second, which takes memory by need. Resized.
+ * filled it, new ones go to the second, which takes memory by need. Seeded ones, long-lived by
+ * nature, are in the second only. Resized.
  */
 AL_MAP(recent_tasks, HASH, struct al_task_key, struct al_task, 1 << 16, 0);
 AL_MAP(tasks, HASH, struct al_task_key, struct al_task, 1 << 20, BPF_F_NO_PREALLOC);
+
+/*
+ * While a process is seeded, the tasks of it that ended. Probes add, the end of seeding removes.
+ * Full = the seeding is void: churn uses the same addresses again, so that takes a long time.
+ */
+AL_MAP(set_aside, HASH, struct al_task_key, __u8, 1 << 18, BPF_F_NO_PREALLOC);
+
+/* User space writes addresses and reads sites through mmap, around a run of a seed.bpf.h program. */
+AL_MAP(batch, ARRAY, __u32, struct al_batch, 1, BPF_F_MMAPABLE);
 
 /*
  * Sites: ids by key, counters by id. Probes write, user space reads the counters through

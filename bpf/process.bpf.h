@@ -21,6 +21,11 @@ static __noinline struct al_process *new_process(__u32 tgid)
 	return bpf_map_lookup_elem(&processes, &tgid);
 }
 
+static __always_inline bool is_load_bias(const struct al_layout *layout, __u64 bias)
+{
+	return layout->position_independent ? (bias && !(bias & 0xfff) && !(bias >> 47)) : !bias;
+}
+
 /*
  * Which candidate image this process runs: the one whose PyTuple_Type, at the address a real
  * tuple names, gives a page-aligned load bias. No set-up per process.
@@ -35,7 +40,7 @@ static __noinline int find_core(struct al_process *process, const struct al_bina
 		if (!layout)
 			continue;
 		bias = user_u64(tuple + layout->ob_type) - layout->tuple_type;
-		if (layout->position_independent ? (bias && !(bias & 0xfff) && !(bias >> 47)) : !bias) {
+		if (is_load_bias(layout, bias)) {
 			process->bias = bias;
 			process->core = core;
 			return 1;
@@ -74,6 +79,18 @@ static __always_inline struct al_process *process_destroying(void)
 	return process || is_ignored(tgid) ? process : new_process(tgid);
 }
 
+/*
+ * Compares the id too: the element may have become another process's. One word, so nothing
+ * comes between.
+ */
+static __always_inline bool change_seeding(struct al_process *process, __u32 id, __u32 from, __u32 to)
+{
+	__u64 *word = (void *)&process->id;
+	__u64 old = (__u64)from << 32 | id;
+
+	return __sync_val_compare_and_swap(word, old, (__u64)to << 32 | id) == old;
+}
+
 /* Site of a child that corresponds to its parent's. */
 static __noinline __u32 inherited_site(__u32 parent_site, __u32 child, __u32 tgid)
 {
@@ -110,7 +127,7 @@ static long inherit_task(struct bpf_map *map, struct al_task_key *key, struct al
 	struct al_task inherited = {.born_ns = task->born_ns};
 	struct al_site *site;
 
-	if (key->process != inheritance->parent)
+	if (key->process != inheritance->parent || task->unsure)
 		return 0;
 	inherited.site = inherited_site(task->site, inheritance->child, inheritance->child_tgid);
 	site = bpf_map_lookup_elem(&sites, &inherited.site);
@@ -149,7 +166,9 @@ static __always_inline void process_forked(struct task_struct *parent, struct ta
 	copy->core = process->core;
 	copy->bias = process->bias;
 	copy->parent = process->id;
-	if (!process->outstanding)
+	if (process->seeding == AL_SEEDED) /* read before the records: else it must be seeded itself */
+		change_seeding(copy, copy->id, AL_UNSEEDED, AL_SEEDED);
+	if (!process->outstanding && !al_seeded_tasks)
 		return;
 	inheritance.parent = process->id;
 	inheritance.child = copy->id;
@@ -177,13 +196,6 @@ static __always_inline void process_executed(struct task_struct *task)
 
 	bpf_map_delete_elem(&processes, &tgid);
 	bpf_map_update_elem(&execs, &tgid, &now, BPF_ANY);
-}
-
-static long forget_task(struct bpf_map *map, struct al_task_key *key, struct al_task *task, struct al_purge *purge)
-{
-	if (key->process == purge->process && !bpf_map_delete_elem(map, key))
-		purge->removed++;
-	return 0;
 }
 
 #endif

@@ -5,8 +5,9 @@
 
 #include "maps.bpf.h"
 
-/* Records in the second tier: while there are none it is not asked. */
+/* Records in the second tier, and of those in it that were seeded: while there are none it is not asked. */
 __u64 al_spilled_tasks = 0;
+__u64 al_seeded_tasks = 0;
 
 /* 0, -AL_EEXIST, or no room. */
 static __always_inline long record_task(const struct al_task_key *key, const struct al_task *task)
@@ -43,6 +44,29 @@ static __always_inline bool forget_record(const struct al_task_key *key, struct 
 	if (bpf_map_delete_elem(&tasks, key))
 		return false;
 	__sync_fetch_and_add(&al_spilled_tasks, -1);
+	return true;
+}
+
+static __always_inline struct al_task_key seed_key(const struct al_task_key *key)
+{
+	return (struct al_task_key){.address = key->address, .process = key->process, .seeded = 1};
+}
+
+/* The same for a seeded record. */
+static __always_inline bool forget_seed(const struct al_task_key *key, struct al_task *task)
+{
+	struct al_task_key seed = seed_key(key);
+	struct al_task *known;
+
+	if (!al_seeded_tasks)
+		return false;
+	known = bpf_map_lookup_elem(&tasks, &seed);
+	if (!known)
+		return false;
+	*task = *known;
+	if (bpf_map_delete_elem(&tasks, &seed))
+		return false;
+	__sync_fetch_and_add(&al_seeded_tasks, -1);
 	return true;
 }
 

@@ -4,7 +4,7 @@
 #define ASYNCLEAK_TASK_BPF_H
 
 #include "site.bpf.h"
-#include "process.bpf.h"
+#include "seed.bpf.h"
 
 /* What a task is about to run, read from its coroutine. */
 struct coroutine_view {
@@ -195,7 +195,11 @@ static __always_inline void task_created(const void *regs, const struct al_binar
 	if (error)
 		count(AL_DROP_TASKS_FULL);
 	else
-		__sync_fetch_and_add(&process->outstanding, 1);
+		__sync_fetch_and_add(&process->outstanding, 1); /* and a full barrier: seed.bpf.h */
+	if (forget_seed(&key, &old)) { /* __init__ on a living task from before */
+		leave_site(&old);
+		count(AL_TASKS_REINITIALISED);
+	}
 	enter_site(task.site, task.born_ns, !error);
 }
 
@@ -208,13 +212,16 @@ static __always_inline void task_destroyed(const void *regs, const struct al_bin
 	if (!process)
 		return;
 	key.process = process->id;
+	if (process->seeding == AL_SEEDING)
+		set_aside_task(process, &key);
 	if (forget_record(&key, &task)) {
-		leave_site(&task);
 		__sync_fetch_and_add(&process->outstanding, -1);
-	} else {
+	} else if (!forget_seed(&key, &task)) {
 		__sync_fetch_and_add(&process->destroyed_unknown, 1);
 		count(AL_TASKS_DESTROYED_UNKNOWN);
+		return;
 	}
+	leave_site(&task);
 }
 
 #endif

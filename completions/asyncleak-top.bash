@@ -3,9 +3,10 @@
 _asyncleak_top() {
   local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
   local common='-h --help -d --delay -n --iterations -b --batch --json -s --sort -l --limit --no-color --prom-textfile
-    --stack-depth --max-tasks --max-sites --fail-on --warn-tasks --warn-rss --verbose'
-  local columns='pid comm coroutine outstanding growth created_per_s destroyed_per_s oldest median bytes verdict
-    created_total created_at'
+    --stack-depth --max-tasks --max-sites --census-budget --fail-on --warn-tasks --warn-rss --verbose'
+  local inspect='-h --help --json --task --coroutine --older --locals --redact -l --limit --no-color'
+  local columns='pid comm kind coroutine outstanding pending done growth created_per_s destroyed_per_s oldest median
+    bytes held verdict created_total created_at'
   local command='' word i
   COMPREPLY=()
 
@@ -19,7 +20,7 @@ _asyncleak_top() {
       fi
       return
     fi
-    [[ $word == run || $word == doctor ]] && command=$word
+    [[ $word == run || $word == inspect || $word == doctor ]] && command=$word
   done
 
   case $previous in
@@ -31,12 +32,13 @@ _asyncleak_top() {
       ;;
     -p | --pid) mapfile -t COMPREPLY < <(compgen -W "$(_asyncleak_top_pids)" -- "$current") ;;
     -c | --comm | -d | --delay | -n | --iterations | -l | --limit | --stack-depth | --max-tasks | --max-sites | \
-      --warn-tasks | --warn-rss) ;;
+      --census-budget | --warn-tasks | --warn-rss | --task | --coroutine | --older) ;;
     *)
       case $command in
         run) mapfile -t COMPREPLY < <(compgen -W "$common --" -- "$current") ;;
+        inspect) mapfile -t COMPREPLY < <(compgen -W "$inspect $(_asyncleak_top_pids)" -- "$current") ;;
         doctor) mapfile -t COMPREPLY < <(compgen -W "-h --help $(_asyncleak_top_pids)" -- "$current") ;;
-        *) mapfile -t COMPREPLY < <(compgen -W "run doctor -V --version -p --pid -c --comm $common \
+        *) mapfile -t COMPREPLY < <(compgen -W "run inspect doctor -V --version -p --pid -c --comm $common \
              $(_asyncleak_top_pids)" -- "$current") ;;
       esac
       ;;

@@ -1,5 +1,6 @@
 // Wiring only: the command line chooses a command.
 #include "cli/doctor.h"
+#include "cli/inspect.h"
 #include "cli/live.h"
 #include "cli/options.h"
 #include "cli/run.h"
@@ -18,6 +19,8 @@ int main(int argc, char** argv) {
         return cli::watch_live(options);
       case cli::Command::run:
         return cli::run_command(options);
+      case cli::Command::inspect:
+        return cli::inspect_process(options);
       case cli::Command::doctor:
         return cli::diagnose(options);
     }

@@ -32,6 +32,17 @@ void describe_core(std::FILE* out, const probe::Core& core) {
              interpreter.row, core.checked_live ? ", checked against a living process" : "");
 }
 
+void describe_warnings(std::FILE* out, const probe::Core& core) {
+  if (!core.interpreter) return;
+  if (!core.warnings) {
+    fmt::print(out, "  never awaited {}\n", core.warnings.error().message);
+    return;
+  }
+  for (const auto& place : *core.warnings) {
+    fmt::print(out, "  never awaited {}+0x{:x} ('{}')\n", core.path, place.file_offset, place.instruction);
+  }
+}
+
 void describe_binary(std::FILE* out, const probe::Binary& binary) {
   if (!binary.plan) {
     fmt::print(out, "  refused      {}\n", binary.plan.error().message);
@@ -72,6 +83,7 @@ void describe_interpreters(std::FILE* out, const probe::Catalog& catalog) {
         describe_binary(out, binary);
       }
     }
+    describe_warnings(out, core);
   }
 }
 

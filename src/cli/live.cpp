@@ -12,8 +12,11 @@
 #include <fmt/chrono.h>
 #include <fmt/format.h>
 #include <unistd.h>
+#include <algorithm>
 #include <clocale>
+#include <functional>
 #include <optional>
+#include <string_view>
 
 namespace asyncleak::cli {
 
@@ -22,7 +25,10 @@ namespace {
 // The screen and what it shows; keys change nothing else.
 class LiveScreen {
  public:
-  LiveScreen(Terminal terminal, const Options& options) : terminal_(std::move(terminal)) {
+  using Inspect = std::function<Result<Inspection>(const SiteIdentity&)>;
+
+  LiveScreen(Terminal terminal, const Options& options, Inspect inspect)
+      : terminal_(std::move(terminal)), inspect_(std::move(inspect)) {
     ui_.ascii = terminal_.ascii();
     ui_.delay_s = options.delay_s;
     ui_.sort = options.sort;
@@ -40,7 +46,7 @@ class LiveScreen {
   // False: the user wants to leave. DELAY_CHANGED: see delay_s().
   [[nodiscard]] bool take_keys(bool& delay_changed) {
     while (const auto key = terminal_.read_key()) {
-      switch (handle_key(ui_, *key, shown_, terminal_.size())) {
+      switch (handle_key(ui_, *key, shown_, terminal_.size(), inspection())) {
         case Action::none:
         case Action::redraw:
           break;
@@ -48,6 +54,9 @@ class LiveScreen {
           return false;
         case Action::write_snapshot:
           write_snapshot();
+          break;
+        case Action::inspect_site:
+          inspect_selected();
           break;
         case Action::change_delay:
           delay_changed = true;
@@ -59,7 +68,22 @@ class LiveScreen {
   }
 
  private:
-  void draw() { terminal_.draw(render(shown_, ui_, terminal_.size())); }
+  void draw() { terminal_.draw(render(shown_, ui_, terminal_.size(), inspection())); }
+
+  [[nodiscard]] const Inspection* inspection() const { return inspection_ ? &*inspection_ : nullptr; }
+
+  void inspect_selected() {
+    const auto site =
+        std::ranges::find_if(shown_.sites, [&](const SiteRow& row) { return row.identity->id == ui_.selected_site; });
+    if (site == shown_.sites.end()) return;
+    auto seen = inspect_(*site->identity);
+    inspection_.reset();
+    if (seen) {
+      inspection_ = std::move(*seen);
+    } else {
+      ui_.message = seen.error().message;
+    }
+  }
 
   void write_snapshot() {
     const auto now = std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
@@ -69,28 +93,49 @@ class LiveScreen {
   }
 
   Terminal terminal_;
+  Inspect inspect_;
   UiState ui_;
   Report shown_;
+  std::optional<Inspection> inspection_;
 };
 
-Result<std::optional<LiveScreen>> open_screen(const Options& options) {
+// A qualified name as a pattern that matches only itself.
+std::string exactly(const std::string& name) {
+  std::string glob;
+  for (const char c : name) {
+    if (std::string_view("*?[\\").find(c) != std::string_view::npos) glob += '\\';
+    glob += c;
+  }
+  return glob;
+}
+
+Result<Inspection> inspect_site(live::LiveSource& source, const SiteIdentity& site) {
+  InspectRequest request;
+  request.pid = site.pid;
+  if (site.kind == "task") request.coroutine_glob = exactly(site.coroutine);
+  return source.inspect(request);
+}
+
+Result<std::optional<LiveScreen>> open_screen(const Options& options, live::LiveSource& source) {
   if (options.format != Format::automatic || isatty(STDOUT_FILENO) == 0 || isatty(STDIN_FILENO) == 0) {
     return std::nullopt;
   }
   std::setlocale(LC_ALL, "");
   auto terminal = Terminal::open({options.color, false});
   if (!terminal) return fail(terminal.error());
-  return std::optional<LiveScreen>(std::in_place, std::move(*terminal), options);
+  return std::optional<LiveScreen>(std::in_place, std::move(*terminal), options,
+                                   [&source](const SiteIdentity& site) { return inspect_site(source, site); });
 }
 
 }  // namespace
 
-probe::WatchOptions watch_options(const Options& options) {
-  probe::WatchOptions watch;
+live::WatchOptions watch_options(const Options& options) {
+  live::WatchOptions watch;
   watch.scope = {options.pids, options.comm};
   watch.session.stack_depth = options.stack_depth;
   watch.session.max_tasks = options.max_tasks;
   watch.session.max_sites = options.max_sites;
+  watch.census_percent = options.census_budget_percent;
   return watch;
 }
 
@@ -98,7 +143,7 @@ int watch_live(const Options& options) {
   if (auto able = probe::require_environment(); !able) return report_error(able.error());
   auto events = Events::make();
   if (!events) return report_error(events.error());
-  auto source = probe::LiveSource::make(watch_options(options));
+  auto source = live::LiveSource::make(watch_options(options));
   if (!source) return report_error(source.error());
   if (options.verbose) describe_interpreters(stderr, source->catalog());
 
@@ -106,7 +151,7 @@ int watch_live(const Options& options) {
   Outputs outputs(options);
   Report report = model.update(source->sample());
   if (auto published = outputs.publish(report); !published) return report_error(published.error());
-  auto screen = open_screen(options);
+  auto screen = open_screen(options, *source);
   if (!screen) return report_error(screen.error());
   if (auto timed = events->set_delay(options.delay_s); !timed) return report_error(timed.error());
   events->watch_source(source->event_fd());

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "cli/options.h"
-#include "probe/live_source.h"
+#include "live/live_source.h"
 
 namespace asyncleak::cli {
 
@@ -10,6 +10,6 @@ namespace asyncleak::cli {
 [[nodiscard]] int watch_live(const Options& options);
 
 // How the options select and size what is watched.
-[[nodiscard]] probe::WatchOptions watch_options(const Options& options);
+[[nodiscard]] live::WatchOptions watch_options(const Options& options);
 
 }  // namespace asyncleak::cli

@@ -82,6 +82,11 @@ void add_watch_options(CLI::App& app, Options& options) {
       ->check(number_from(64, 1 << 20))
       ->type_name("N")
       ->capture_default_str();
+  app.add_option("--census-budget", options.census_budget_percent,
+                 "Share of one core for looking at the processes' memory, in percent; 0: never look")
+      ->check(number_from(0, 100))
+      ->type_name("PERCENT")
+      ->capture_default_str();
   const std::map<std::string, FailOn> fail_on{
       {"leak", FailOn::leak}, {"warning", FailOn::warning}, {"never", FailOn::never}};
   // Not CLI11's CheckedTransformer: its complaint shows the numbers of the enumeration.
@@ -91,7 +96,7 @@ void add_watch_options(CLI::App& app, Options& options) {
          "(default: never; run: leak)")
       ->check(CLI::IsMember(fail_on).description(""))
       ->type_name("SEVERITY");
-  app.add_option("--warn-tasks", options.policy.warn_tasks, "'overload' above so many outstanding tasks of a process")
+  app.add_option("--warn-tasks", options.policy.warn_tasks, "'overload' above so many pending tasks of a process")
       ->check(number_from(0))
       ->type_name("N")
       ->capture_default_str();
@@ -102,10 +107,32 @@ void add_watch_options(CLI::App& app, Options& options) {
   app.add_flag("--verbose", options.verbose, "Say on stderr how each interpreter was understood");
 }
 
+void add_inspect_options(CLI::App& app, Options& options) {
+  InspectRequest& request = options.inspect;
+  app.add_flag_callback(
+      "--json", [&] { options.format = Format::json; }, "One JSON object instead of text");
+  app.add_option("--task", request.task, "Only the task of that name, or at that address (0x...)")
+      ->type_name("NAME|ADDR");
+  app.add_option("--coroutine", request.coroutine_glob, "Only tasks whose coroutine's qualified name matches")
+      ->type_name("GLOB");
+  app.add_option("--older", request.older_s, "Only tasks at least that old")
+      ->check(number_from(0))
+      ->type_name("SECONDS");
+  app.add_flag("--locals", request.values, "Show the values of local variables and results: the program's data");
+  app.add_flag("--redact", request.redact, "With --locals: of text and numbers the type and length only");
+  app.add_option("-l,--limit", request.limit, "Tasks listed; 0: all")
+      ->check(number_from(0))
+      ->type_name("N")
+      ->capture_default_str();
+  app.add_flag_callback(
+      "--no-color", [&] { options.color = false; }, "No colours (also: NO_COLOR in the environment)");
+}
+
 struct Parser {
   CLI::App app{"Which asyncio task leaks, who created it, since when: on running, unmodified Python processes.",
                "asyncleak-top"};
   CLI::App* run = nullptr;
+  CLI::App* inspect = nullptr;
   CLI::App* doctor = nullptr;
   // Text: a number after an unknown option would else be called a bad PID, and not the option
   // unknown.
@@ -127,6 +154,10 @@ struct Parser {
     add_view_options(*run, options);
     add_watch_options(*run, options);
 
+    inspect = app.add_subcommand("inspect", "One look at one process: its tasks, who waits for whom, what each holds");
+    inspect->add_option("PID", listed_pids, "The process")->type_name("");
+    add_inspect_options(*inspect, options);
+
     doctor = app.add_subcommand("doctor", "Can this machine, or process, be observed; if not, what to do");
     doctor->add_option("PID", listed_pids, "Only these processes")->type_name("");
     app.footer("Exit status: 0 fine; 1 a finding matched --fail-on; 2 wrong usage; 3 nothing can be observed.");
@@ -143,6 +174,10 @@ int refuse(std::string message) {
 std::optional<std::string> find_contradiction(const Options& options) {
   if (options.command == Command::run && options.program.empty())
     return "run needs a command: asyncleak-top run -- CMD";
+  if (options.command == Command::inspect && options.pids.size() != 1)
+    return "inspect needs one process: asyncleak-top inspect PID";
+  if (options.command == Command::inspect && options.inspect.redact && !options.inspect.values)
+    return "--redact goes with --locals";
   if (options.command != Command::run && !options.program.empty()) return "a command after '--' goes with 'run' only";
   const std::string suffix = ".prom";
   const auto& file = options.prom_textfile;
@@ -181,9 +216,11 @@ std::variant<Options, int> parse_options(int argc, char** argv) {
     }
   }
   if (parser.run->parsed()) options.command = Command::run;
+  if (parser.inspect->parsed()) options.command = Command::inspect;
   if (parser.doctor->parsed()) options.command = Command::doctor;
   const char* no_color = std::getenv("NO_COLOR");  // https://no-color.org: any value but the empty one
   if (no_color != nullptr && *no_color != '\0') options.color = false;
+  if (!options.pids.empty()) options.inspect.pid = options.pids.front();
   if (const auto contradiction = find_contradiction(options)) return refuse(*contradiction);
   return options;
 }

@@ -8,6 +8,7 @@
 
 #include "model/model.h"
 #include "model/report.h"
+#include "sample/inspection.h"
 
 #include <sys/types.h>
 #include <cstdint>
@@ -18,7 +19,7 @@
 
 namespace asyncleak::cli {
 
-enum class Command { live, run, doctor };
+enum class Command { live, run, inspect, doctor };
 enum class Format { automatic, batch, json };           // automatic: the screen on a terminal, else batch
 enum class FailOn { automatic, leak, warning, never };  // automatic: never, but leak for `run`
 
@@ -30,15 +31,17 @@ struct Options {
   std::optional<std::uint64_t> iterations;
   Format format = Format::automatic;
   std::string sort = "growth";
-  std::size_t limit = 0;  // 0: what fits; all in batch and JSON
+  std::size_t limit = 0;  // of sites; 0: what fits; all in batch and JSON
   std::uint32_t stack_depth = 8;
   std::uint32_t max_tasks = 1U << 20;
   std::uint32_t max_sites = 8192;
   std::string prom_textfile;
+  double census_budget_percent = 5;  // of one core; 0: no census
   FailOn fail_on = FailOn::automatic;
   Policy policy;
   bool color = true;
   bool verbose = false;
+  InspectRequest inspect;            // `inspect`; its process is in pids, too
   std::vector<std::string> program;  // `run`: what stands after "--"
 };
 

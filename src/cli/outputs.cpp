@@ -14,14 +14,10 @@
 
 namespace asyncleak::cli {
 
-namespace {
-
 std::size_t output_width() {
   winsize size{};
   return isatty(STDOUT_FILENO) != 0 && ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
 }
-
-}  // namespace
 
 Outputs::Outputs(const Options& options) : options_(options) {
   if (!options.prom_textfile.empty()) metrics_.emplace(options.prom_textfile);

@@ -34,6 +34,9 @@ class Outputs {
 // 1 when a finding of the severity asked for stands in the report, else 0.
 [[nodiscard]] int finding_status(const Report& report, FailOn fail_on);
 
+// Columns of the terminal that stdout is; 0: it is none.
+[[nodiscard]] std::size_t output_width();
+
 // "asyncleak-top: MESSAGE; ADVICE" on stderr. Returns the exit status for the error.
 int report_error(const Error& error);
 void warn(std::string_view message);

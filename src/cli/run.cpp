@@ -98,7 +98,7 @@ int run_command(const Options& options) {
   auto watch = watch_options(options);
   watch.session.only_watched = true;
   watch.keep_ended = true;
-  auto source = probe::LiveSource::make(std::move(watch));
+  auto source = live::LiveSource::make(std::move(watch));
   if (!source) return report_error(source.error());
   if (auto watched = source->watch_tree(child->pid()); !watched) return report_error(watched.error());
   // The command's own interpreter, and those a wrapper (sh, make, env) is likely to start.

@@ -81,6 +81,17 @@ std::optional<RegisterCopy> copy_by(const ZydisDecodedInstruction& instruction,
   return RegisterCopy{*from, *to};
 }
 
+std::optional<MemoryRead> read_by(std::span<const ZydisDecodedOperand> operands) {
+  for (const ZydisDecodedOperand& operand : operands) {
+    // An address that is only computed (lea) has another memory type.
+    if (operand.type != ZYDIS_OPERAND_TYPE_MEMORY || operand.mem.type != ZYDIS_MEMOP_TYPE_MEM) continue;
+    if ((operand.actions & ZYDIS_OPERAND_ACTION_MASK_READ) == 0 || operand.mem.index != ZYDIS_REGISTER_NONE) continue;
+    const auto base = general_register(operand.mem.base);
+    if (base) return MemoryRead{*base, operand.mem.disp.value, static_cast<std::uint8_t>(operand.size / 8)};
+  }
+  return std::nullopt;
+}
+
 std::optional<std::int64_t> short_jump_of(const ZydisDecodedInstruction& instruction) {
   const auto& displacement = instruction.raw.imm[0];
   if (displacement.is_relative == ZYAN_FALSE || displacement.size != 8) return std::nullopt;
@@ -108,11 +119,9 @@ std::optional<Instruction> Decoder::decode(std::span<const std::byte> code) cons
           ZydisDecoderDecodeFull(&state_->decoder, code.data(), code.size(), &instruction, operands.data()))) {
     return std::nullopt;
   }
-  return Instruction{instruction.length,
-                     is_emulated(code, instruction.length),
-                     is_control_flow(instruction),
-                     written_by(std::span(operands).first(instruction.operand_count)),
-                     copy_by(instruction, operands),
+  const auto used = std::span(operands).first(instruction.operand_count);
+  return Instruction{instruction.length,        is_emulated(code, instruction.length), is_control_flow(instruction),
+                     written_by(used),          copy_by(instruction, operands),        read_by(used),
                      short_jump_of(instruction)};
 }
 

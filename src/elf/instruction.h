@@ -1,7 +1,7 @@
 // One x86-64 instruction as the placement sees it: emulated by uprobes or not, which
-// registers it writes, whether it copies one register into another.
+// registers it writes, whether it copies one register into another, what it reads from memory.
 //
-// Used by placement.cpp and branches.cpp; the only user of zydis is instruction.cpp.
+// Used by placement.cpp, branches.cpp and task_fields.cpp; the only user of zydis is instruction.cpp.
 #pragma once
 
 #include "elf/placement.h"
@@ -23,12 +23,19 @@ struct RegisterCopy {
   Register from, to;
 };
 
+struct MemoryRead {
+  Register base;  // and nothing else: no index, no segment
+  std::int64_t displacement;
+  std::uint8_t bytes;
+};
+
 struct Instruction {
   std::uint8_t length;
   bool emulated;                           // by every kernel from 5.15 on
   bool control_flow;                       // what follows is not always executed
   std::uint16_t written;                   // mask_of the general registers it writes, in whole or in part
   std::optional<RegisterCopy> copied;      // mov r64, r64
+  std::optional<MemoryRead> read;          // the value at a register plus a constant
   std::optional<std::int64_t> short_jump;  // of a branch with an 8-bit displacement: target - own address
 };
 

@@ -124,6 +124,16 @@ Result<Placement> place_probe(const Image& image, std::uint64_t entry, std::span
   return slow;
 }
 
+Result<Placement> place_at(const Image& image, std::uint64_t vaddr) {
+  const auto function = image.function_at(vaddr);
+  if (!function) return fail(fmt::format("no function at {:#x} by .eh_frame_hdr", vaddr));
+  Placement placement = placement_of(image, function->begin, {vaddr, {}});
+  const auto instruction = Decoder().decode(up_to(image, vaddr, function->end - vaddr));
+  placement.emulated = instruction && instruction->emulated;
+  if (!placement.emulated) placement.reason = "this instruction was asked for";
+  return placement;
+}
+
 Result<void> verify_placement(const Image& image, const Placement& placement) {
   const std::uint64_t entry = placement.vaddr - placement.distance;
   const auto function = bounds_of(image, entry);

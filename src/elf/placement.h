@@ -40,6 +40,10 @@ struct Placement {
 // of an instruction would corrupt the process.
 [[nodiscard]] Result<Placement> place_probe(const Image& image, std::uint64_t entry, std::span<const Register> wanted);
 
+// This very instruction, of a function by .eh_frame_hdr, whatever it costs and whatever the registers hold. The
+// caller knows by decoding that one begins at VADDR.
+[[nodiscard]] Result<Placement> place_at(const Image& image, std::uint64_t vaddr);
+
 // Whether the image still has these bytes there and a function boundary at vaddr - distance.
 [[nodiscard]] Result<void> verify_placement(const Image& image, const Placement& placement);
 

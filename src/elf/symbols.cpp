@@ -236,4 +236,11 @@ std::optional<SymbolTable> load_symbols(const Image& image, const std::string& p
   return table_of(inner.get(), SymbolSource::mini_debug_info, path);
 }
 
+std::vector<std::byte> section_content(const Image& image, std::string_view name, std::size_t limit) {
+  const ElfHandle elf = elf_of(image.file());
+  const auto content = section_named(elf.get(), name);
+  if (content.size() > limit) return {};
+  return {content.begin(), content.end()};
+}
+
 }  // namespace asyncleak::elf

@@ -39,4 +39,7 @@ struct SymbolTable {
 [[nodiscard]] std::optional<SymbolTable> load_symbols(const Image& image, const std::string& path,
                                                       const std::string& root = {});
 
+// What a section holds, at most LIMIT bytes of it; empty: no such section, or larger.
+[[nodiscard]] std::vector<std::byte> section_content(const Image& image, std::string_view name, std::size_t limit);
+
 }  // namespace asyncleak::elf

@@ -1,5 +1,7 @@
 #include "model/findings.h"
 
+#include "model/memory_growth.h"
+#include "model/site_kind.h"
 #include "model/user_frame.h"
 #include "util/text.h"
 
@@ -10,28 +12,69 @@
 namespace asyncleak {
 namespace {
 
-std::string place_of(const SiteIdentity& identity) {
-  const Frame* frame = user_frame(identity);
-  if (frame == nullptr) return "creator not known";
-  std::string text = fmt::format("created at {}", to_printable(base_name(frame->file)));
-  if (frame->line) text += fmt::format(":{}", *frame->line);
-  if (!frame->function.empty()) text += " in " + to_printable(frame->function);
-  return text;
+std::string_view kind_of_accumulation(const SiteRow& site, Accumulating what) {
+  switch (kind_of(*site.identity)) {
+    case SiteKind::coroutine:
+      return "coroutine-leak";
+    case SiteKind::asyncgen:
+      return "asyncgen-leak";
+    case SiteKind::timer:
+      return "timer-leak";
+    case SiteKind::transport:
+      return "transport-leak";
+    case SiteKind::alloc:
+      return "memory-growth";
+    case SiteKind::task:
+      break;
+  }
+  if (what == Accumulating::done) return "done-held";
+  return what == Accumulating::cancel_requested ? "cancel-ignored" : "task-leak";
 }
 
-std::string why_growing(const SiteRow& site, const Trend& trend, const std::optional<Survival>& survival) {
-  std::string text;
-  if (survival && survival->created > 0) {
-    text = fmt::format("{} of {} tasks created in the last {} still exist", survival->alive, survival->created,
-                       format_duration(survival->seconds));
-  } else {
-    text = fmt::format("{} tasks exist", site.outstanding);
+std::string line_of(const std::string& file, std::optional<int> line) {
+  const auto name = to_printable(base_name(file));
+  return line ? fmt::format("{}:{}", name, *line) : name;
+}
+
+std::string place_of(const SiteRow& site) {
+  const SiteIdentity& identity = *site.identity;
+  if (const Frame* frame = user_frame(identity)) {
+    std::string text = "created at " + line_of(frame->file, frame->line);
+    return frame->function.empty() ? text : text + " in " + to_printable(frame->function);
   }
-  text += fmt::format("; {}/min over {}", format_change(trend.growth_per_min), format_duration(trend.window_s));
+  if (!site.by_census) return "creator not known";
+  return identity.file.empty() ? "" : "defined at " + line_of(identity.file, identity.line);
+}
+
+std::string count_of(const SiteRow& site, const Evidence& evidence) {
+  const auto& survival = evidence.survival;
+  if (evidence.what == Accumulating::done) {
+    return fmt::format("{} of {} tasks have finished and are still held", *site.done, *site.pending + *site.done);
+  }
+  if (evidence.what == Accumulating::cancel_requested) {
+    return fmt::format("{} of {} pending tasks go on although they were cancelled", *site.cancel_requested,
+                       *site.pending);
+  }
+  if (survival && survival->created > 0) {
+    return fmt::format("{} of {} tasks created in the last {} still exist", survival->alive, survival->created,
+                       format_duration(survival->seconds));
+  }
+  return count_in_words(kind_of(*site.identity), site.outstanding);
+}
+
+std::string why_growing(const SiteRow& site, const Evidence& evidence) {
+  std::string text = count_of(site, evidence);
+  text += fmt::format("; {}/min over {}", format_change(evidence.trend.growth_per_min),
+                      format_duration(evidence.trend.window_s));
   if (site.oldest_s) {
     text += fmt::format("; oldest {}{}", site.oldest_at_least ? "over " : "", format_duration(*site.oldest_s));
   }
-  return text + "; " + place_of(*site.identity);
+  if (site.buffered_bytes.value_or(0) > 0)
+    text += fmt::format("; {} to be written", format_bytes(*site.buffered_bytes));
+  if (site.held) text += fmt::format("; they keep {} alive", format_bytes(*site.held_bytes));
+  if (const std::string place = place_of(site); !place.empty()) text += "; " + place;
+  if (!site.holders.empty()) text += "; held by " + to_printable(site.holders.front());
+  return text;
 }
 
 Finding process_finding(std::string_view kind, const ProcessRow& process, double since_s) {
@@ -48,9 +91,9 @@ Finding process_finding(std::string_view kind, const ProcessRow& process, double
 
 }  // namespace
 
-Finding task_leak(const SiteRow& site, const Trend& trend, const std::optional<Survival>& survival, double since_s) {
+Finding accumulation(const SiteRow& site, const Evidence& evidence) {
   Finding finding;
-  finding.kind = "task-leak";
+  finding.kind = kind_of_accumulation(site, evidence.what);
   finding.severity = site.verdict == Verdict::leak ? Severity::leak : Severity::warning;
   finding.pid = site.identity->pid;
   finding.coroutine = site.identity->coroutine;
@@ -58,19 +101,22 @@ Finding task_leak(const SiteRow& site, const Trend& trend, const std::optional<S
   finding.line = site.identity->line;
   finding.created_at = site.identity->created_at;
   finding.outstanding = site.outstanding;
-  finding.bytes = site.bytes;
+  finding.bytes = site.bytes ? site.bytes : site.held_bytes;
   finding.growth_per_min = site.growth_per_min;
-  finding.since_s = since_s;
-  finding.why = why_growing(site, trend, survival);
+  finding.since_s = evidence.since_s;
+  finding.why = why_growing(site, evidence);
   return finding;
 }
 
-bool is_overloaded(const ProcessRow& process, const Policy& policy) { return process.outstanding > policy.warn_tasks; }
+bool is_overloaded(const ProcessRow& process, const Policy& policy) {
+  return process.pending.value_or(process.outstanding) > policy.warn_tasks;
+}
 
 Finding overload(const ProcessRow& process, const Policy& policy, double since_s) {
   Finding finding = process_finding("overload", process, since_s);
-  finding.why = fmt::format("{} tasks exist in {}; the limit is {}", process.outstanding,
-                            to_printable(process.process.comm), policy.warn_tasks);
+  finding.why = fmt::format("{} tasks {} {}; the limit is {}", process.pending.value_or(process.outstanding),
+                            process.pending ? "are pending in" : "exist in", to_printable(process.process.comm),
+                            policy.warn_tasks);
   return finding;
 }
 
@@ -87,6 +133,29 @@ Finding rss_growth(const ProcessRow& process, const Policy& policy, double since
   finding.why = fmt::format("resident memory of {} rose from {} to {}, {:.0f}% over the baseline; the limit is {:.0f}%",
                             to_printable(process.process.comm), format_bytes(*process.rss_baseline_bytes),
                             format_bytes(*process.process.rss_bytes), percent, policy.warn_rss_percent);
+  if (!process.memory_baseline || !process.process.memory) return finding;
+  const std::string growth = memory_growth(*process.memory_baseline, *process.process.memory);
+  if (!growth.empty()) finding.why += "; " + growth;
+  return finding;
+}
+
+Finding never_awaited(const ProcessRow& process, const NeverAwaited& coroutines, std::optional<double> growth_per_min,
+                      double since_s) {
+  Finding finding;
+  finding.kind = "never-awaited";
+  finding.pid = process.process.pid;
+  finding.coroutine = coroutines.coroutine;
+  finding.file = coroutines.file;
+  finding.line = coroutines.line;
+  finding.growth_per_min = growth_per_min;
+  finding.since_s = since_s;
+  const std::string name = to_printable(coroutines.coroutine);
+  finding.why =
+      coroutines.count == 1
+          ? fmt::format("1 coroutine `{}` was destroyed without ever having been awaited", name)
+          : fmt::format("{} coroutines `{}` were destroyed without ever having been awaited", coroutines.count, name);
+  if (growth_per_min) finding.why += fmt::format("; {}/min", format_change(*growth_per_min));
+  if (!coroutines.file.empty()) finding.why += "; defined at " + line_of(coroutines.file, coroutines.line);
   return finding;
 }
 

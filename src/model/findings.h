@@ -17,15 +17,27 @@ struct Survival {
   std::uint64_t alive = 0;
 };
 
+// Which tasks of a growing site become more. Other kinds have no states: all.
+enum class Accumulating { all, done, cancel_requested };
+
+struct Evidence {
+  Trend trend;
+  std::optional<Survival> survival;
+  Accumulating what = Accumulating::all;
+  double since_s = 0;
+};
+
 // For a site whose verdict is growing or leak.
-[[nodiscard]] Finding task_leak(const SiteRow& site, const Trend& trend, const std::optional<Survival>& survival,
-                                double since_s);
+[[nodiscard]] Finding accumulation(const SiteRow& site, const Evidence& evidence);
 
 [[nodiscard]] bool is_overloaded(const ProcessRow& process, const Policy& policy);
 [[nodiscard]] Finding overload(const ProcessRow& process, const Policy& policy, double since_s);
 
 [[nodiscard]] bool has_rss_growth(const ProcessRow& process, const Policy& policy);
 [[nodiscard]] Finding rss_growth(const ProcessRow& process, const Policy& policy, double since_s);
+
+[[nodiscard]] Finding never_awaited(const ProcessRow& process, const NeverAwaited& coroutines,
+                                    std::optional<double> growth_per_min, double since_s);
 
 // Leaks first, then by growth, then by size; ties as they came.
 void sort_findings(std::vector<Finding>& findings);

@@ -1,8 +1,11 @@
 #include "model/model.h"
 
+#include "model/site_kind.h"
 #include "model/site_state.h"
 
 #include <algorithm>
+#include <map>
+#include <tuple>
 #include <unordered_map>
 
 namespace asyncleak {
@@ -11,11 +14,20 @@ namespace {
 // The interpreter imports the program during its first seconds; that is not growth.
 constexpr double rss_baseline_after_s = 10;
 
+using Function = std::tuple<std::string, std::string, std::optional<int>>;  // name, file, line
+
+struct UnawaitedState {
+  History history;
+  Standing standing;
+};
+
 struct ProcessState {
   double first_s = 0;
   std::optional<std::uint64_t> rss_baseline_bytes;
+  std::optional<MemorySample> memory_baseline;
   History history;
   Standing overloaded, rss_grown;
+  std::map<Function, UnawaitedState> unawaited;
   std::uint64_t last_update = 0;
 };
 
@@ -26,6 +38,20 @@ std::uint64_t process_key(pid_t pid, std::uint32_t id) {
 
 void add_rate(std::optional<double>& sum, const std::optional<double>& part) {
   if (sum && part) *sum += *part;
+}
+
+void add_known(std::optional<std::uint64_t>& sum, const std::optional<std::uint64_t>& part) {
+  if (part) sum = sum.value_or(0) + *part;
+}
+
+// To the sums of a process, or of the whole report.
+template <class Sums>
+void add_tasks(Sums& sums, const SiteRow& row) {
+  sums.outstanding += row.outstanding;
+  sums.created_total += row.created_total.value_or(0);
+  sums.destroyed_total += row.destroyed_total.value_or(0);
+  add_rate(sums.created_per_s, row.created_per_s);
+  add_rate(sums.destroyed_per_s, row.destroyed_per_s);
 }
 
 }  // namespace
@@ -45,6 +71,7 @@ struct Model::State {
   void add_processes(Report& report, const Sample& sample, const Interval& interval);
   void add_sites(Report& report, const Sample& sample, const Interval& interval);
   void finish_processes(Report& report, const Interval& interval);
+  void add_unawaited(Report& report, const ProcessRow& row, ProcessState& state, double now_s);
   void forget_absent();
 };
 
@@ -96,11 +123,14 @@ void Model::State::add_processes(Report& report, const Sample& sample, const Int
       row.created_per_s = 0;
       row.destroyed_per_s = 0;
     }
+    if (process.census) row.pending = row.done = 0;
     ProcessState& state = state_of(process, interval.now_s);
     if (!state.rss_baseline_bytes && interval.now_s - state.first_s >= rss_baseline_after_s) {
       state.rss_baseline_bytes = process.rss_bytes;
     }
+    if (state.rss_baseline_bytes && !state.memory_baseline) state.memory_baseline = process.memory;
     row.rss_baseline_bytes = state.rss_baseline_bytes;
+    row.memory_baseline = state.memory_baseline;
   }
   std::sort(report.processes.begin(), report.processes.end(), [](const ProcessRow& a, const ProcessRow& b) {
     return process_key(a.process.pid, a.process.id) < process_key(b.process.pid, b.process.id);
@@ -116,22 +146,18 @@ void Model::State::add_sites(Report& report, const Sample& sample, const Interva
     ProcessRow* process = owner == owners.end() ? nullptr : owner->second;
     SiteState& state = sites[site.identity->id];
     state.last_update = updates;
-    const Coverage coverage = process != nullptr ? process->process.tasks : Coverage::since_attach;
-    SiteRow& row = report.sites.emplace_back(state.update(site, interval, coverage, verdict_policy));
-    if (auto finding = state.finding(site, row, interval)) report.findings.push_back(std::move(*finding));
-
-    report.outstanding += row.outstanding;
-    report.created_total += row.created_total;
-    report.destroyed_total += row.destroyed_total;
-    add_rate(report.created_per_s, row.created_per_s);
-    add_rate(report.destroyed_per_s, row.destroyed_per_s);
+    const ProcessSample* owner_sample = process != nullptr ? &process->process : nullptr;
+    SiteRow& row = report.sites.emplace_back(state.update(site, owner_sample, interval, verdict_policy));
+    if (auto finding = state.finding(site, row, interval, verdict_policy)) {
+      report.findings.push_back(std::move(*finding));
+    }
+    if (process != nullptr) process->verdict = std::max(process->verdict, row.verdict);
+    if (kind_of(*row.identity) != SiteKind::task) continue;
+    add_tasks(report, row);
     if (process == nullptr) continue;
-    process->outstanding += row.outstanding;
-    process->created_total += row.created_total;
-    process->destroyed_total += row.destroyed_total;
-    add_rate(process->created_per_s, row.created_per_s);
-    add_rate(process->destroyed_per_s, row.destroyed_per_s);
-    process->verdict = std::max(process->verdict, row.verdict);
+    add_tasks(*process, row);
+    add_known(process->pending, row.pending);
+    add_known(process->done, row.done);
     if (row.at_least) process->process.tasks = Coverage::at_least;
   }
   std::sort(report.sites.begin(), report.sites.end(),
@@ -152,6 +178,18 @@ void Model::State::finish_processes(Report& report, const Interval& interval) {
     if (const auto since = state.rss_grown.update(has_rss_growth(row, policy), interval.now_s)) {
       report.findings.push_back(rss_growth(row, policy, *since));
     }
+    add_unawaited(report, row, state, interval.now_s);
+  }
+}
+
+// What was destroyed stays so: once seen, it is told as long as the process lives.
+void Model::State::add_unawaited(Report& report, const ProcessRow& row, ProcessState& state, double now_s) {
+  for (const NeverAwaited& each : row.process.unawaited) {
+    auto& known = state.unawaited[{each.coroutine, each.file, each.line}];
+    known.history.add(now_s, static_cast<double>(each.count));
+    const auto trend = trend_of(known.history, verdict_policy.window_s, verdict_policy);
+    const auto growth = trend ? std::optional(trend->growth_per_min) : std::nullopt;
+    report.findings.push_back(never_awaited(row, each, growth, known.standing.update(true, now_s).value_or(0)));
   }
 }
 

@@ -24,13 +24,22 @@ enum class Severity { warning, leak };
 
 struct SiteRow {
   std::shared_ptr<const SiteIdentity> identity;
-  std::uint64_t created_total = 0, destroyed_total = 0, outstanding = 0, preexisting = 0;
-  bool at_least = false;                                 // outstanding is a lower bound
-  std::optional<std::uint64_t> pending, done;            // census
-  std::optional<double> created_per_s, destroyed_per_s;  // over the last interval; nullopt in the first sample
-  std::optional<double> growth_per_min;                  // robust trend; nullopt until observed long enough
-  std::optional<double> oldest_s, median_age_s;          // nullopt when nothing is outstanding
-  bool oldest_at_least = false;                          // older than the coarsest cohort ring
+  bool by_census = false;  // no probe sees these: births, deaths and ages are not known
+  std::uint64_t outstanding = 0, preexisting = 0;
+  bool at_least = false;                                        // outstanding is a lower bound
+  std::optional<std::uint64_t> created_total, destroyed_total;  // nullopt: by_census
+  std::optional<std::uint64_t> pending, done;                   // census; nullopt also for kinds without states
+  std::optional<std::uint64_t> cancel_requested;                // of pending: they live on
+  std::optional<std::uint64_t> failed, cancelled;               // of done
+  std::vector<Frame> waiting_at;                                // innermost first, the chain most of them share
+  std::uint64_t waiting_here = 0, waiting_of = 0;               // how many of those looked at
+  std::optional<HeldSample> held;                               // what they keep alive, with its error
+  std::optional<std::uint64_t> buffered_bytes;                  // transports: not written yet
+  std::vector<std::string> holders;                             // most frequent first
+  std::optional<double> created_per_s, destroyed_per_s;         // over the last interval; nullopt in the first sample
+  std::optional<double> growth_per_min;                         // robust trend; nullopt until observed long enough
+  std::optional<double> oldest_s, median_age_s;                 // nullopt when nothing is outstanding
+  bool oldest_at_least = false;  // older than the coarsest cohort ring, or than our watching
   std::optional<std::uint64_t> bytes, allocated_bytes, held_bytes;  // census, allocator probes
   Verdict verdict = Verdict::fresh;
   std::vector<Cohort> cohorts;  // for the age histogram; times as in the sample
@@ -39,11 +48,12 @@ struct SiteRow {
 
 struct ProcessRow {
   ProcessSample process;
-  std::uint64_t outstanding = 0, created_total = 0, destroyed_total = 0;
-  std::optional<std::uint64_t> pending, done, asyncgens;
+  std::uint64_t outstanding = 0, created_total = 0, destroyed_total = 0;  // tasks
+  std::optional<std::uint64_t> pending, done;                             // as old as the census
   std::optional<double> created_per_s, destroyed_per_s, growth_per_min;
   std::optional<std::uint64_t> rss_baseline_bytes;
-  Verdict verdict = Verdict::fresh;  // the worst of its sites
+  std::optional<MemorySample> memory_baseline;  // the first seen with or after that reading
+  Verdict verdict = Verdict::fresh;             // the worst of its sites, of every kind
   std::vector<double> history;
 };
 
@@ -67,7 +77,8 @@ struct Report {
   double host_uptime_s = 0, watched_s = 0;
   ProbeSample probes;
   std::optional<double> hits_per_s, overhead_percent;  // of one core
-  std::uint64_t dropped_total = 0, outstanding = 0, created_total = 0, destroyed_total = 0;
+  std::uint64_t dropped_total = 0;
+  std::uint64_t outstanding = 0, created_total = 0, destroyed_total = 0;  // tasks
   std::optional<double> created_per_s, destroyed_per_s;
   std::vector<ProcessRow> processes;  // by pid
   std::vector<SiteRow> sites;         // by id; views sort

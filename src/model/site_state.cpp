@@ -38,18 +38,54 @@ std::optional<double> rate(std::uint64_t newer, std::uint64_t older, double seco
   return static_cast<double>(newer - older) / seconds;
 }
 
+void add_census(SiteRow& row, const SiteCensus& census) {
+  row.pending = census.pending;
+  row.done = census.done;
+  if (census.pending) row.cancel_requested = census.cancel_requested;
+  if (census.done) {
+    row.failed = census.failed;
+    row.cancelled = census.cancelled;
+  }
+  row.waiting_at = census.waiting_at;
+  row.waiting_here = census.waiting_here;
+  row.waiting_of = census.waiting_of;
+  row.held = census.held;
+  if (census.held) row.held_bytes = static_cast<std::uint64_t>(std::llround(std::max(0.0, census.held->bytes)));
+  row.buffered_bytes = census.buffered_bytes;
+  row.holders = census.holders;
+}
+
+double rise_of(const History& history, double window_s, const VerdictPolicy& policy) {
+  const auto trend = trend_of(history, window_s, policy);
+  return trend ? trend->rise : 0;
+}
+
 }  // namespace
 
-SiteRow SiteState::update(const SiteSample& site, const Interval& interval, Coverage coverage,
-                          const VerdictPolicy& policy) {
-  SiteRow row;
-  row.identity = site.identity;
+void SiteState::add_counts(const SiteSample& site, const ProcessSample* process, const Interval& interval) {
+  const bool has_census = process != nullptr && process->census.has_value();
+  const bool is_new = has_census && process->census->taken_ns > census_ns_;
+  // On the clock of the histories; the first census may be older than the model.
+  double census_s = interval.now_s;
+  if (has_census) census_s -= static_cast<double>(interval.now_ns - process->census->taken_ns) / 1e9;
+  census_s = std::clamp(census_s, 0.0, interval.now_s);
+  // A number that is as old as the census must not stand for the samples since.
+  if (!site.by_census) {
+    history_.add(interval.now_s, static_cast<double>(site.outstanding));
+  } else if (is_new || history_.empty()) {
+    history_.add(census_s, static_cast<double>(site.outstanding));
+  }
+  if (!is_new) return;
+  census_ns_ = process->census->taken_ns;
+  if (!site.census || !site.census->pending || !site.census->done) return;
+  pending_.add(census_s, static_cast<double>(*site.census->pending));
+  done_.add(census_s, static_cast<double>(*site.census->done));
+  cancel_requested_.add(census_s, static_cast<double>(site.census->cancel_requested));
+}
+
+void SiteState::add_rates(SiteRow& row, const SiteSample& site, const Interval& interval) {
   row.created_total = site.created_total;
   row.destroyed_total = site.destroyed_total;
-  row.outstanding = site.outstanding;
-  row.preexisting = site.preexisting;
-  row.at_least = site.untracked > 0 || coverage == Coverage::at_least;
-
   // A site born since the sample before had zero of everything then.
   const bool born_since = history_.empty() && site.first_seen_ns > interval.previous_ns;
   if (!interval.first_update && (!history_.empty() || born_since)) {
@@ -58,13 +94,25 @@ SiteRow SiteState::update(const SiteSample& site, const Interval& interval, Cove
   }
   created_total_ = site.created_total;
   destroyed_total_ = site.destroyed_total;
-  history_.add(interval.now_s, static_cast<double>(site.outstanding));
   created_.add(interval.now_s, site.created_total);
+}
+
+SiteRow SiteState::update(const SiteSample& site, const ProcessSample* process, const Interval& interval,
+                          const VerdictPolicy& policy) {
+  SiteRow row;
+  row.identity = site.identity;
+  row.by_census = site.by_census;
+  row.outstanding = site.outstanding;
+  row.preexisting = site.preexisting;
+  row.at_least = site.untracked > 0 || (process != nullptr && process->tasks == Coverage::at_least && !site.by_census);
+  if (site.census) add_census(row, *site.census);
+  if (!site.by_census) add_rates(row, site, interval);
+  add_counts(site, process, interval);
 
   const Ages ages = ages_of(site, interval.now_ns);
   row.oldest_s = ages.oldest_s;
   row.median_age_s = ages.median_s;
-  row.oldest_at_least = ages.oldest_at_least;
+  row.oldest_at_least = ages.oldest_at_least || (site.identity->preexisting && ages.oldest_s);
 
   const Judgement judgement = judge(history_, site, interval.now_ns, verdict_, policy);
   verdict_ = judgement.verdict;
@@ -78,7 +126,7 @@ SiteRow SiteState::update(const SiteSample& site, const Interval& interval, Cove
 
 std::optional<Survival> SiteState::survival(const SiteSample& site, const Interval& interval) const {
   const auto reading = created_.oldest(interval.now_s);
-  if (!reading) return std::nullopt;
+  if (!reading || site.by_census) return std::nullopt;
   Survival survival;
   survival.seconds = interval.now_s - reading->seconds;
   survival.created = site.created_total - std::min(site.created_total, reading->created_total);
@@ -89,10 +137,23 @@ std::optional<Survival> SiteState::survival(const SiteSample& site, const Interv
   return survival;
 }
 
-std::optional<Finding> SiteState::finding(const SiteSample& site, const SiteRow& row, const Interval& interval) {
+Accumulating SiteState::accumulating(const SiteRow& row, const VerdictPolicy& policy) const {
+  if (!row.pending || !row.done) return Accumulating::all;
+  const double pending = rise_of(pending_, trend_->window_s, policy);
+  const double done = rise_of(done_, trend_->window_s, policy);
+  const double cancelled = rise_of(cancel_requested_, trend_->window_s, policy);
+  if (std::max(pending, done) < policy.min_rise) {  // too few censuses for a trend
+    return *row.done > *row.pending ? Accumulating::done : Accumulating::all;
+  }
+  if (done > pending) return Accumulating::done;
+  return cancelled >= policy.min_rise && cancelled > pending / 2 ? Accumulating::cancel_requested : Accumulating::all;
+}
+
+std::optional<Finding> SiteState::finding(const SiteSample& site, const SiteRow& row, const Interval& interval,
+                                          const VerdictPolicy& policy) {
   const auto since = standing_.update(row.verdict >= Verdict::growing && trend_.has_value(), interval.now_s);
   if (!since) return std::nullopt;
-  return task_leak(row, *trend_, survival(site, interval), *since);
+  return accumulation(row, {*trend_, survival(site, interval), accumulating(row, policy), *since});
 }
 
 }  // namespace asyncleak

@@ -53,17 +53,24 @@ class Standing {
 
 class SiteState {
  public:
-  [[nodiscard]] SiteRow update(const SiteSample& site, const Interval& interval, Coverage coverage,
+  // PROCESS is the one the site belongs to; nullptr: the sample lacks it.
+  [[nodiscard]] SiteRow update(const SiteSample& site, const ProcessSample* process, const Interval& interval,
                                const VerdictPolicy& policy);
   // For the row just made; nullopt when nothing is wrong with it.
-  [[nodiscard]] std::optional<Finding> finding(const SiteSample& site, const SiteRow& row, const Interval& interval);
+  [[nodiscard]] std::optional<Finding> finding(const SiteSample& site, const SiteRow& row, const Interval& interval,
+                                               const VerdictPolicy& policy);
 
   std::uint64_t last_update = 0;  // which update saw it: the others are forgotten
 
  private:
+  void add_counts(const SiteSample& site, const ProcessSample* process, const Interval& interval);
+  void add_rates(SiteRow& row, const SiteSample& site, const Interval& interval);
   [[nodiscard]] std::optional<Survival> survival(const SiteSample& site, const Interval& interval) const;
+  [[nodiscard]] Accumulating accumulating(const SiteRow& row, const VerdictPolicy& policy) const;
 
   History history_;
+  History pending_, done_, cancel_requested_;  // a point per census, tasks only
+  std::int64_t census_ns_ = 0;                 // the last one these know
   CreatedTotals created_;
   Standing standing_;
   Verdict verdict_ = Verdict::fresh;

@@ -56,6 +56,7 @@ bool is_leak(const Trend& trend, const SiteSample& site, std::int64_t now_ns, Ve
   if (trend.steps_up < (was_leak ? policy.leak_stays_steps : policy.leak_steps)) return false;
   if (!(was_leak ? trend.rose_lately : trend.rising_now)) return false;
   if (trend.rise < std::max(policy.min_rise, policy.leak_sigmas * trend.noise)) return false;
+  if (site.by_census) return true;  // nobody saw the births: the floor has to do
   const auto window_ns = static_cast<std::int64_t>(trend.window_s * 1e9);
   const double alive = born_between(site, now_ns - window_ns, now_ns - window_ns / 2, now_ns);
   return alive >= policy.survivors * trend.first_half_rise;

@@ -1,6 +1,6 @@
 // What one uprobe hit costs here: measured on ourselves, at start, in about two milliseconds.
 //
-// Used by live_source.cpp; the header of the top view shows the product of this and the hits.
+// Used by src/live; the header of the top view shows the product of this and the hits.
 #pragma once
 
 #include "probe/session.h"

@@ -1,5 +1,6 @@
 #include "probe/catalog.h"
 
+#include "elf/unawaited_warnings.h"
 #include "probe/clock.h"
 #include "python/installation.h"
 
@@ -37,7 +38,7 @@ constexpr int refuse_after_failed_checks = 5;
 
 }  // namespace
 
-std::optional<std::int64_t> Binary::attached_since_ns(pid_t pid) const {
+std::optional<std::int64_t> Attachments::since_ns(pid_t pid) const {
   if (everywhere) return everywhere->since_ns;
   const auto found = per_process.find(pid);
   return found != per_process.end() ? std::optional(found->second.since_ns) : std::nullopt;
@@ -73,36 +74,53 @@ Result<Core*> Catalog::register_core(const python::MappedFile& file) {
             elf::has_task_type(*image),
             {segments.begin(), segments.end()},
             python::identify(*image, file.path)};
+  if (core.interpreter) {
+    core.warnings = elf::find_unawaited_warnings(*image, core.interpreter->layout.str_ascii_data);
+  }
   if (core.interpreter && session_ != nullptr) {
     if (auto stored = session_->set_core(core.index, core.interpreter->layout); !stored) return fail(stored.error());
   }
   return &cores_.emplace(opened->key, std::move(core)).first->second;
 }
 
-Result<void> Catalog::attach(Binary& binary, const std::string& path, pid_t pid) {
-  if (session_ == nullptr || !binary.plan) return {};
+Result<void> Catalog::attach(Attachments& to, const std::string& path, const std::vector<Wanted>& wanted,
+                             std::uint32_t cookie, pid_t pid) {
+  if (session_ == nullptr) return {};
   const bool one_process = !scope_.pids.empty() || !scope_.comm_glob.empty();
-  if (one_process ? binary.per_process.contains(pid) || pid == 0 : binary.everywhere.has_value()) return {};
+  if (one_process ? to.per_process.contains(pid) || pid == 0 : to.everywhere.has_value()) return {};
   // The very bytes of the very inode, now: a probe inside an instruction would corrupt the process.
   auto image = elf::Image::open(path);
   if (!image) return fail(image.error());
-  if (auto same = verify_plan(*image, *binary.plan); !same) return same;
-  auto attachment = session_->attach(
-      path,
-      {{Program::task_dealloc, binary.plan->dealloc.file_offset}, {Program::task_init, binary.plan->init.file_offset}},
-      binary.cookie, one_process ? pid : -1);
+  std::vector<ProbePoint> points;
+  for (const auto& each : wanted) {
+    if (auto same = elf::verify_placement(*image, each.place); !same) return same;
+    points.push_back({each.program, each.place.file_offset});
+  }
+  auto attachment = session_->attach(path, points, cookie, one_process ? pid : -1);
   if (!attachment) return fail(attachment.error());
   Attached attached{std::move(*attachment), monotonic_ns()};
   if (one_process) {
-    binary.per_process.emplace(pid, std::move(attached));
+    to.per_process.emplace(pid, std::move(attached));
   } else {
-    binary.everywhere = std::move(attached);
+    to.everywhere = std::move(attached);
   }
   return {};
 }
 
 void Catalog::detach(pid_t pid) {
-  for (auto& [key, binary] : binaries_) binary.per_process.erase(pid);
+  for (auto& [key, binary] : binaries_) binary.probes.per_process.erase(pid);
+  for (auto& [key, core] : cores_) core.warning_probes.per_process.erase(pid);
+}
+
+// Best effort: tasks are counted without.
+void Catalog::attach_warnings(Core& core, const python::MappedFile& file, pid_t pid) {
+  if (!core.warnings) return;
+  auto opened = open_image(file);
+  if (!opened) return;
+  std::vector<Wanted> wanted;
+  for (const auto& place : *core.warnings) wanted.push_back({Program::unawaited_warning, place});
+  const auto attached = attach(core.warning_probes, opened->path(), wanted, core.index, pid);
+  if (!attached) core.warnings = fail(attached.error());
 }
 
 Result<Binary*> Catalog::register_binary(const python::MappedFile& file, const Core& core, const std::string& root) {
@@ -114,7 +132,7 @@ Result<Binary*> Catalog::register_binary(const python::MappedFile& file, const C
     auto image = elf::Image::open(opened->path());
     if (!image) return fail(within(file.path, image.error()));
     Binary binary{static_cast<std::uint32_t>(binaries_.size()), file.path, image->build_id(),
-                  plan_probes(*image, file.path, root)};
+                  plan_probes(*image, file.path, root), elf::find_task_fields(*image)};
     known = binaries_.emplace(opened->key, std::move(binary)).first;
   }
   Binary& binary = known->second;
@@ -152,14 +170,19 @@ Result<void> Catalog::look(pid_t pid, KnownProcess& process) {
   const auto file = images->asyncio ? images->asyncio : (*core)->has_task_type ? images->core : std::nullopt;
   if (!file) {
     process.warnings.emplace_back("asyncio is not imported yet");
-    return look_ahead(*images->core, process);
+    auto ahead = look_ahead(*images->core, process);
+    attach_warnings(**core, *images->core, pid);
+    return ahead;
   }
   if (file->deleted && !images->core->deleted) {
     process.warnings.push_back(file->path + " was deleted or upgraded; watching the copy the process runs");
   }
   auto binary = register_and_attach(*file, **core, pid);
   if (!binary) return fail(binary.error());
+  attach_warnings(**core, *images->core, pid);
   process.binary = *binary;
+  const auto& objects = (*core)->interpreter->objects;
+  process.objects = objects ? python::fit_task_fields(*objects, (*binary)->task_fields) : objects;
   return {};
 }
 
@@ -168,7 +191,10 @@ Result<Binary*> Catalog::register_and_attach(const python::MappedFile& file, con
   if (!binary) return binary;
   auto opened = open_image(file);
   if (!opened) return fail(opened.error());
-  auto attached = attach(**binary, opened->path(), pid);
+  const auto& plan = *(*binary)->plan;
+  auto attached =
+      attach((*binary)->probes, opened->path(),
+             {{Program::task_dealloc, plan.dealloc}, {Program::task_init, plan.init}}, (*binary)->cookie, pid);
   (*binary)->attach_error = attached ? std::string() : attached.error().message;
   if (!attached) return fail(attached.error());
   return binary;
@@ -240,7 +266,10 @@ void Catalog::scan(bool again) {
   std::erase_if(others_, gone);
   std::erase_if(processes_, [&](const auto& entry) { return gone(entry.first); });
   for (auto& [key, binary] : binaries_) {
-    std::erase_if(binary.per_process, [&](const auto& entry) { return gone(entry.first); });
+    std::erase_if(binary.probes.per_process, [&](const auto& entry) { return gone(entry.first); });
+  }
+  for (auto& [key, core] : cores_) {
+    std::erase_if(core.warning_probes.per_process, [&](const auto& entry) { return gone(entry.first); });
   }
   if (again) others_.clear();
   for (const pid_t pid : scope_.pids.empty() ? living : scope_.pids) {
@@ -267,6 +296,7 @@ Result<void> Catalog::prepare(const std::string& executable) {
   if (!module && !(*core)->has_task_type) return fail(core_path + ": no asyncio module beside it");
   auto binary = register_and_attach(on_disk(module ? *module : core_path), **core, 0);
   if (!binary) return fail(binary.error());
+  attach_warnings(**core, on_disk(core_path), 0);
   return {};
 }
 
@@ -290,10 +320,10 @@ void Catalog::check_layouts() {
 
 void Catalog::refuse(Core& core, const Error& contradiction) {
   core.interpreter = fail(within(core.path + ": its fields are not where they should be", contradiction));
+  core.warning_probes = {};
   for (auto& [key, binary] : binaries_) {
     if (binary.cores != std::vector{core.index}) continue;
-    binary.everywhere.reset();
-    binary.per_process.clear();
+    binary.probes = {};
   }
 }
 

@@ -1,13 +1,16 @@
 // The Python processes of this machine and the images they run, and the probes on those.
 //
-// Used by live_source.cpp, map_reader.cpp and `doctor`. Looks at a process once; images are
+// Used by src/live, map_reader.cpp and `doctor`. Looks at a process once; images are
 // known by (device, inode, size, modification time), so a hundred processes of one
 // interpreter cost one look at the file. Knows files and /proc; what is counted it does not.
 #pragma once
 
+#include "elf/placement.h"
+#include "elf/task_fields.h"
 #include "probe/plan.h"
 #include "probe/session.h"
 #include "python/interpreter.h"
+#include "python/object_layout.h"
 #include "python/process.h"
 #include "util/result.h"
 
@@ -33,6 +36,18 @@ struct ImageKey {
   auto operator<=>(const ImageKey&) const = default;  // NOLINT(modernize-use-nullptr): clang-tidy 14 on the literal 0
 };
 
+// Probes in place.
+struct Attached {
+  Attachment probes;
+  std::int64_t since_ns = 0;  // CLOCK_MONOTONIC
+};
+struct Attachments {
+  std::optional<Attached> everywhere{};  // system-wide
+  std::map<pid_t, Attached> per_process{};
+  // CLOCK_MONOTONIC; nullopt: PID is not watched.
+  [[nodiscard]] std::optional<std::int64_t> since_ns(pid_t pid) const;
+};
+
 // An image with _PyRuntime.
 struct Core {
   std::uint32_t index = 0;
@@ -43,12 +58,8 @@ struct Core {
   Result<python::Interpreter> interpreter;  // an error: refused, and why
   bool checked_live = false;
   int failed_checks = 0;
-};
-
-// Probes in place.
-struct Attached {
-  Attachment probes;
-  std::int64_t since_ns = 0;  // CLOCK_MONOTONIC
+  Result<std::vector<elf::Placement>> warnings = fail("not looked for");  // where it warns of never-awaited coroutines
+  Attachments warning_probes{};
 };
 
 // An image with the task functions.
@@ -57,12 +68,11 @@ struct Binary {
   std::string path;
   std::string build_id;
   Result<ProbePlan> plan;
+  elf::TaskFields task_fields{};
   std::vector<std::uint32_t> cores{};
-  std::optional<Attached> everywhere{};  // system-wide
-  std::map<pid_t, Attached> per_process{};
+  Attachments probes{};
   std::string attach_error{};
-  // CLOCK_MONOTONIC; nullopt: PID is not watched.
-  [[nodiscard]] std::optional<std::int64_t> attached_since_ns(pid_t pid) const;
+  [[nodiscard]] std::optional<std::int64_t> attached_since_ns(pid_t pid) const { return probes.since_ns(pid); }
 };
 
 struct KnownProcess {
@@ -70,6 +80,8 @@ struct KnownProcess {
   const Core* core = nullptr;
   const Binary* binary = nullptr;  // absent: no asyncio yet, or refused
   std::uint64_t bias = 0;
+  // What the census reads by: the core's row, checked against the asyncio image this process runs.
+  Result<python::ObjectLayout> objects = fail(python::unknown_objects());
   std::int64_t looked_ns = 0;    // CLOCK_MONOTONIC
   bool from_first_task = false;  // attached while asyncio was not yet mapped
   std::vector<std::string> warnings{};
@@ -103,7 +115,13 @@ class Catalog {
   [[nodiscard]] bool in_scope(const python::ProcessInfo& info) const;
   Result<Core*> register_core(const python::MappedFile& file);
   Result<Binary*> register_binary(const python::MappedFile& file, const Core& core, const std::string& root);
-  Result<void> attach(Binary& binary, const std::string& path, pid_t pid);
+  struct Wanted {
+    Program program;
+    const elf::Placement& place;
+  };
+  Result<void> attach(Attachments& to, const std::string& path, const std::vector<Wanted>& wanted, std::uint32_t cookie,
+                      pid_t pid);
+  void attach_warnings(Core& core, const python::MappedFile& file, pid_t pid);
   void detach(pid_t pid);
   Result<void> look(pid_t pid, KnownProcess& process);
   Result<void> look_ahead(const python::MappedFile& core_file, KnownProcess& process);

@@ -26,6 +26,9 @@ constexpr std::array descriptions{
     Description{AL_DROP_STACK_UNREADABLE, "stack_unreadable", "a creation stack was cut short"},
     Description{AL_DROP_COHORT_CONTENDED, "cohort_contended", "the age of a task is not known"},
     Description{AL_DROP_FORK, "fork_inheritance", "a task a forked child inherited is not known"},
+    Description{AL_DROP_SET_ASIDE_FULL, "set_aside_full", "a look for older tasks was given up: too many tasks ended"},
+    Description{AL_DROP_SEEDS_FULL, "older_tasks_full", "an older task is not counted: more tasks than --max-tasks"},
+    Description{AL_DROP_UNAWAITED, "unawaited_not_found", "a never-awaited coroutine was not counted"},
 };
 static_assert(descriptions.size() == AL_COUNTERS - AL_FIRST_DROP, "every loss counter needs a name");
 

@@ -64,6 +64,7 @@ std::shared_ptr<const SiteIdentity> Identities::of(std::uint32_t site, const al_
     identity->created_at.push_back(decode({frame.code, frame.print, origin->process, 0}, frame.offset, layout, pid));
     if ((origin->flags & AL_ORIGIN_NO_OFFSETS) != 0) identity->created_at.back().line.reset();
   }
+  identity->preexisting = (origin->flags & AL_ORIGIN_PREEXISTING) != 0;
   identity->stack_cut = (origin->flags & AL_ORIGIN_MORE) != 0;
   return slot = std::move(identity);
 }

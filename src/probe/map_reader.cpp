@@ -12,13 +12,39 @@ namespace asyncleak::probe {
 
 namespace {
 
+bool counts_tasks(const al_site& site) { return site.key.stack != AL_STACK_UNAWAITED; }
+
 std::uint64_t outstanding_of(const al_site& site) {
   const auto came = site.created + site.inherited;
   const auto left = site.destroyed + site.untracked;
   return came > left ? came - left : 0;
 }
 
+void add_unawaited(ProcessSample& process, const std::vector<NeverAwaited>& counted) {
+  if (counted.empty()) return;  // none, or not known
+  process.unawaited = counted;
+  process.never_awaited = 0;
+  for (const auto& each : counted) *process.never_awaited += each.count;
+}
+
 }  // namespace
+
+ProcessSample describe(const KnownProcess& known) {
+  const auto& info = known.info;
+  ProcessSample process;
+  process.pid = info.pid;
+  process.comm = info.comm;
+  process.cmdline = info.cmdline;
+  process.exe = info.exe;
+  process.unit = info.unit;
+  process.container = info.container;
+  process.warnings = known.warnings;
+  process.rss_bytes = python::resident_bytes(info.pid);
+  process.tasks = known.binary != nullptr ? Coverage::since_attach : Coverage::none;
+  if (known.core != nullptr && known.core->warning_probes.since_ns(info.pid)) process.never_awaited = 0;
+  if (known.core != nullptr && known.core->interpreter) process.python = known.core->interpreter->version.text;
+  return process;
+}
 
 MapReader::MapReader(Session& session, const Catalog& catalog, bool keep_ended)
     : session_(session), catalog_(catalog), keep_ended_(keep_ended), identities_(session, catalog) {
@@ -28,7 +54,7 @@ MapReader::MapReader(Session& session, const Catalog& catalog, bool keep_ended)
 
 ProbeSample MapReader::read_probes(const Counters& counters, double trap_ns) const {
   ProbeSample probes;
-  probes.hits_total = counters[AL_HITS_INIT] + counters[AL_HITS_DEALLOC];
+  probes.hits_total = counters[AL_HITS_INIT] + counters[AL_HITS_DEALLOC] + counters[AL_HITS_UNAWAITED];
   probes.cost_ns_per_hit = trap_ns;
   if (counters[AL_TIMED_HITS] > 0) {
     probes.cost_ns_per_hit += static_cast<double>(counters[AL_TIMED_NS]) / static_cast<double>(counters[AL_TIMED_HITS]);
@@ -41,7 +67,7 @@ ProbeSample MapReader::read_probes(const Counters& counters, double trap_ns) con
 
 Coverage MapReader::coverage_of(pid_t pid, const Seen& seen) const {
   const auto parent = seen_.find(seen.parent);
-  if (seen.parent != 0) return parent != seen_.end() ? parent->second.coverage : Coverage::since_attach;
+  if (seen.parent != 0) return parent != seen_.end() ? parent->second.coverage : seen.coverage;
   const auto known = catalog_.processes().find(pid);
   if (known == catalog_.processes().end() || known->second.binary == nullptr) return Coverage::since_attach;
   if (known->second.from_first_task) return Coverage::exact;
@@ -55,21 +81,10 @@ Coverage MapReader::coverage_of(pid_t pid, const Seen& seen) const {
 }
 
 ProcessSample MapReader::describe(pid_t pid) const {
+  const auto known = catalog_.processes().find(pid);
+  if (known != catalog_.processes().end()) return probe::describe(known->second);
   ProcessSample process;
   process.pid = pid;
-  const auto known = catalog_.processes().find(pid);
-  if (known == catalog_.processes().end()) return process;
-  const auto& info = known->second.info;
-  process.comm = info.comm;
-  process.cmdline = info.cmdline;
-  process.exe = info.exe;
-  process.unit = info.unit;
-  process.container = info.container;
-  process.warnings = known->second.warnings;
-  process.rss_bytes = python::resident_bytes(pid);
-  process.tasks = known->second.binary != nullptr ? Coverage::since_attach : Coverage::none;
-  const auto* core = known->second.core;
-  if (core != nullptr && core->interpreter) process.python = core->interpreter->version.text;
   return process;
 }
 
@@ -85,6 +100,11 @@ void MapReader::read_sites(Sample& sample) {
       seen.last.comm.assign(reinterpret_cast<const char*>(site.comm),
                             strnlen(reinterpret_cast<const char*>(site.comm), sizeof(site.comm)));
     }
+    sample.probes.sites_used++;
+    if (!counts_tasks(site)) {
+      read_unawaited(id, site);
+      continue;
+    }
     SiteSample out;
     out.identity = identities_.of(id, site);
     if (!out.identity) continue;  // its names are being written: in the next sample
@@ -99,8 +119,22 @@ void MapReader::read_sites(Sample& sample) {
     const std::int64_t oldest = site.inherited > 0 ? 0 : out.first_seen_ns;
     out.cohorts = disjoint_cohorts(site, sample.monotonic_ns, oldest, out.outstanding);
     sample.probes.tasks_used += out.outstanding;
-    sample.probes.sites_used++;
     sample.sites.push_back(std::move(out));
+  }
+}
+
+void MapReader::read_unawaited(std::uint32_t site, const al_site& counters) {
+  const auto identity = identities_.of(site, counters);
+  if (!identity) return;
+  auto& list = unawaited_[counters.key.process];
+  // A function made again, in a closure or on reload, is the same line to mend.
+  const auto same = std::find_if(list.begin(), list.end(), [&](const NeverAwaited& each) {
+    return each.coroutine == identity->coroutine && each.file == identity->file && each.line == identity->line;
+  });
+  if (same != list.end()) {
+    same->count += counters.created;
+  } else {
+    list.push_back({identity->coroutine, identity->file, identity->line, counters.created});
   }
 }
 
@@ -116,9 +150,11 @@ void MapReader::read_processes(Sample& sample) {
     auto process = describe(pid);
     if (process.comm.empty()) process.comm = seen.last.comm;  // newer than the catalog's last look
     seen.coverage = coverage_of(pid, seen);
-    process.tasks = seen.coverage;
+    seen.seeded = wire.seeding == AL_SEEDED;
+    process.tasks = seen.tasks();
     process.id = wire.id;
     process.destroyed_unknown = wire.destroyed_unknown;
+    add_unawaited(process, unawaited_[wire.id]);
     seen.last = process;
     shown.insert(pid);
     sample.processes.push_back(std::move(process));
@@ -128,8 +164,9 @@ void MapReader::read_processes(Sample& sample) {
     auto process = seen.last;
     process.id = id;
     process.pid = seen.pid;
-    process.tasks = seen.coverage;
+    process.tasks = seen.tasks();
     process.destroyed_unknown = seen.destroyed_unknown;
+    add_unawaited(process, unawaited_[id]);
     process.rss_bytes.reset();
     process.ended = true;
     sample.processes.push_back(std::move(process));
@@ -156,6 +193,22 @@ void MapReader::purge_ended() {
   ended_.clear();
 }
 
+TaskTotals MapReader::totals(std::uint32_t process) const {
+  TaskTotals totals;
+  for (std::uint32_t id = 1; id <= session_.sites_used(); id++) {
+    if (!session_.site_ready(id)) continue;
+    const al_site site = session_.site(id);
+    if (site.key.process != process || !counts_tasks(site)) continue;
+    totals.outstanding += outstanding_of(site);
+    totals.destroyed += site.destroyed;
+  }
+  return totals;
+}
+
+std::shared_ptr<const SiteIdentity> MapReader::identity_of(std::uint32_t site) {
+  return session_.site_ready(site) ? identities_.of(site, session_.site(site)) : nullptr;
+}
+
 Sample MapReader::read(double trap_ns) {
   purge_ended();
   Sample sample;
@@ -165,6 +218,7 @@ Sample MapReader::read(double trap_ns) {
   sample.host_uptime_s = static_cast<double>(clock_ns(CLOCK_BOOTTIME)) / 1e9;
   const auto counters = session_.counters();
   sample.probes = read_probes(counters, trap_ns);
+  unawaited_.clear();
   // Sites before processes: a process that ends in between is then seen to have ended.
   read_sites(sample);
   read_processes(sample);

@@ -1,6 +1,6 @@
 // Kernel maps to a Sample: the only place where wire values become what the model reads.
 //
-// Used by live_source.cpp. Cost is O(sites + processes), never O(tasks).
+// Used by src/live. Cost is O(sites + processes), never O(tasks).
 #pragma once
 
 #include "probe/catalog.h"
@@ -11,10 +11,19 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <set>
 #include <string>
 
 namespace asyncleak::probe {
+
+// What /proc and the catalog say of a process; what is counted is not filled in.
+[[nodiscard]] ProcessSample describe(const KnownProcess& known);
+
+// Of one process, from its sites.
+struct TaskTotals {
+  std::uint64_t outstanding = 0, destroyed = 0;
+};
 
 class MapReader {
  public:
@@ -24,12 +33,18 @@ class MapReader {
   // TRAP_NS: measured cost of a uprobe hit without the program.
   [[nodiscard]] Sample read(double trap_ns);
 
+  [[nodiscard]] TaskTotals totals(std::uint32_t process) const;
+  // Null: its names are not to be had yet. Valid until the site is forgotten with its process.
+  [[nodiscard]] std::shared_ptr<const SiteIdentity> identity_of(std::uint32_t site);
+
  private:
   struct Seen {  // a process by its session id
     pid_t pid = 0;
     std::uint32_t parent = 0;
     std::uint64_t destroyed_unknown = 0;
-    Coverage coverage = Coverage::since_attach;
+    Coverage coverage = Coverage::since_attach;  // of what the probes saw
+    bool seeded = false;                         // and what was there before them is counted too
+    [[nodiscard]] Coverage tasks() const { return seeded ? Coverage::exact : coverage; }
     ProcessSample last;  // what /proc said while it lived
   };
 
@@ -37,6 +52,7 @@ class MapReader {
   [[nodiscard]] Coverage coverage_of(pid_t pid, const Seen& seen) const;
   [[nodiscard]] ProcessSample describe(pid_t pid) const;
   void read_sites(Sample& sample);
+  void read_unawaited(std::uint32_t site, const al_site& counters);
   void read_processes(Sample& sample);
   void purge_ended();
 
@@ -44,8 +60,9 @@ class MapReader {
   const Catalog& catalog_;
   bool keep_ended_;
   Identities identities_;
-  std::map<std::uint32_t, Seen> seen_;  // by process id
-  std::set<std::uint32_t> ended_;       // shown as ended, to be purged
+  std::map<std::uint32_t, Seen> seen_;                            // by process id
+  std::set<std::uint32_t> ended_;                                 // shown as ended, to be purged
+  std::map<std::uint32_t, std::vector<NeverAwaited>> unawaited_;  // by process id; of the sample being read
   std::string host_;
 };
 

@@ -1,6 +1,6 @@
 // Tells at once when a process maps an interpreter or an asyncio module.
 //
-// Used by live_source.cpp. A perf "dummy" event per CPU whose side-band records name every
+// Used by src/live. A perf "dummy" event per CPU whose side-band records name every
 // executable mapping: no probe, no cost to processes that map nothing. Records can be lost
 // under load; the periodic scan finds what they would have told.
 #pragma once

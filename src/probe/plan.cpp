@@ -20,11 +20,6 @@ Result<ProbePlan> plan_probes(const elf::Image& image, const std::string& path, 
   return ProbePlan{*functions, *init, *dealloc};
 }
 
-Result<void> verify_plan(const elf::Image& image, const ProbePlan& plan) {
-  if (auto ok = elf::verify_placement(image, plan.init); !ok) return ok;
-  return elf::verify_placement(image, plan.dealloc);
-}
-
 al_binary wire_binary(const ProbePlan& plan) {
   al_binary binary{};
   binary.init.self = elf::pt_regs_offset(plan.init.arguments.at(0));

@@ -22,9 +22,6 @@ struct ProbePlan {
 // PATH and ROOT say where a separate debug file may be (elf/symbols.h).
 [[nodiscard]] Result<ProbePlan> plan_probes(const elf::Image& image, const std::string& path, const std::string& root);
 
-// Both places still hold the instructions that were decoded; asked just before attaching.
-[[nodiscard]] Result<void> verify_plan(const elf::Image& image, const ProbePlan& plan);
-
 // The registers of the plan as the kernel side wants them; cores are left to the caller.
 [[nodiscard]] al_binary wire_binary(const ProbePlan& plan);
 

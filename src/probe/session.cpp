@@ -29,6 +29,20 @@ Error load_error(int code) {
   return error;
 }
 
+bpf_program* program_of(const asyncleak_bpf& skeleton, Program program) {
+  switch (program) {
+    case Program::task_init:
+      return skeleton.progs.task_init;
+    case Program::task_dealloc:
+      return skeleton.progs.task_dealloc;
+    case Program::unawaited_warning:
+      return skeleton.progs.unawaited_warning;
+    case Program::calibrate:
+      break;
+  }
+  return skeleton.progs.calibrate;
+}
+
 template <class Key, class Visit>
 void for_each_key(int map, Visit visit) {
   Key key{};
@@ -57,18 +71,40 @@ struct Session::State {
   Handle<asyncleak_bpf, asyncleak_bpf::destroy> skeleton;
   al_site* sites = nullptr;  // the `sites` map, shared with the kernel
   std::size_t sites_bytes = 0;
+  al_batch* batch = nullptr;  // the `batch` map
 
   State() = default;
   State(const State&) = delete;
   State& operator=(const State&) = delete;
   ~State() {
     if (sites != nullptr) munmap(sites, sites_bytes);
+    if (batch != nullptr) munmap(batch, sizeof(al_batch));
   }
 
   [[nodiscard]] int fd(const bpf_map* map) const { return bpf_map__fd(map); }
   [[nodiscard]] Result<void> update(const bpf_map* map, const void* key, const void* value, std::string_view what) {
     if (bpf_map_update_elem(fd(map), key, value, BPF_ANY) != 0) return fail(system_error(what, errno));
     return {};
+  }
+  template <class Value>
+  [[nodiscard]] Result<Value*> share(const bpf_map* map, std::size_t bytes, std::string_view what) const {
+    void* shared = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd(map), 0);
+    if (shared == MAP_FAILED) return fail(system_error(what, errno));
+    return static_cast<Value*>(shared);
+  }
+  // As take_site_id() of bpf/site.bpf.h does it; 0: no room.
+  [[nodiscard]] std::uint32_t take_site_id() {
+    std::uint32_t id = 0;
+    if (bpf_map_lookup_and_delete_elem(fd(skeleton->maps.free_sites), nullptr, &id) == 0) return id;
+    auto& used = skeleton->bss->al_site_ids_used;
+    if (__atomic_load_n(&used, __ATOMIC_ACQUIRE) + 1 >= options.max_sites) return 0;
+    id = __atomic_add_fetch(&used, 1, __ATOMIC_ACQ_REL);
+    return id < options.max_sites ? id : 0;
+  }
+  void give_back_site(std::uint32_t id) {
+    bpf_map_delete_elem(fd(skeleton->maps.origins), &id);
+    sites[id] = al_site{};
+    bpf_map_update_elem(fd(skeleton->maps.free_sites), nullptr, &id, BPF_ANY);
   }
 };
 
@@ -104,11 +140,13 @@ Result<Session> Session::make(const SessionOptions& options) {
     if (program == skeleton.progs.process_exit) skeleton.links.process_exit = link;
   }
   state->sites_bytes = sizeof(al_site) * options.max_sites;
-  // Writable: purge() clears the sites of a process that ended.
-  void* shared =
-      mmap(nullptr, state->sites_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, state->fd(skeleton.maps.sites), 0);
-  if (shared == MAP_FAILED) return fail(system_error("mapping the site counters", errno));
-  state->sites = static_cast<al_site*>(shared);
+  // Writable: purge() clears the sites of a process that ended, add_site() makes some.
+  const auto sites = state->share<al_site>(skeleton.maps.sites, state->sites_bytes, "mapping the site counters");
+  if (!sites) return fail(sites.error());
+  state->sites = *sites;
+  const auto batch = state->share<al_batch>(skeleton.maps.batch, sizeof(al_batch), "mapping the task batch");
+  if (!batch) return fail(batch.error());
+  state->batch = *batch;
   return Session(std::move(state));
 }
 
@@ -135,12 +173,9 @@ bool Session::watches(pid_t pid) const {
 
 Result<Attachment> Session::attach(const std::string& path, const std::vector<ProbePoint>& points, std::uint32_t cookie,
                                    pid_t pid) {
-  auto& programs = state_->skeleton->progs;
   auto links = std::make_unique<Attachment::Links>();
   for (const auto& point : points) {
-    bpf_program* program = point.program == Program::task_init      ? programs.task_init
-                           : point.program == Program::task_dealloc ? programs.task_dealloc
-                                                                    : programs.calibrate;
+    const bpf_program* program = program_of(*state_->skeleton, point.program);
     bpf_uprobe_opts options{};
     options.sz = sizeof(options);
     options.bpf_cookie = cookie;
@@ -226,6 +261,46 @@ std::array<std::uint64_t, AL_COUNTERS> Session::counters() const {
   return totals;
 }
 
+RecordPrograms Session::record_programs() const {
+  const auto& programs = state_->skeleton->progs;
+  return {bpf_program__fd(programs.open_process), bpf_program__fd(programs.set_seeding),
+          bpf_program__fd(programs.seed_tasks), bpf_program__fd(programs.sites_of_tasks), state_->batch};
+}
+
+// In user space, as programs that it runs cannot use a stack map (free_sites) everywhere: not on Linux 6.1.
+Result<std::uint32_t> Session::add_site(const al_site& site, const al_origin& origin) {
+  const auto& maps = state_->skeleton->maps;
+  const auto full = [] { return fail("no room for another site", "give a higher --max-sites"); };
+  std::uint32_t known = 0;
+  if (bpf_map_lookup_elem(state_->fd(maps.site_ids), &site.key, &known) == 0) return known;
+  const auto id = state_->take_site_id();
+  if (id == 0) return full();
+  state_->sites[id] = site;
+  if (bpf_map_update_elem(state_->fd(maps.origins), &id, &origin, BPF_ANY) != 0) {
+    state_->give_back_site(id);
+    return full();
+  }
+  if (bpf_map_update_elem(state_->fd(maps.site_ids), &site.key, &id, BPF_NOEXIST) != 0) {  // made by a fork meanwhile
+    const bool other = bpf_map_lookup_elem(state_->fd(maps.site_ids), &site.key, &known) == 0;
+    state_->give_back_site(id);
+    if (!other) return full();
+    return known;
+  }
+  __atomic_store_n(&state_->sites[id].state, AL_SITE_READY, __ATOMIC_RELEASE);
+  return id;
+}
+
+Result<void> Session::add_code(const al_code_key& key, const al_code& code) {
+  return state_->update(state_->skeleton->maps.codes, &key, &code, "storing a function's name");
+}
+
+void Session::drop_process(pid_t pid, std::uint32_t process) {
+  const auto tgid = static_cast<std::uint32_t>(pid);
+  const int map = state_->fd(state_->skeleton->maps.processes);
+  al_process known{};
+  if (bpf_map_lookup_elem(map, &tgid, &known) == 0 && known.id == process) bpf_map_delete_elem(map, &tgid);
+}
+
 Result<void> Session::purge(std::uint32_t process) {
   auto& maps = state_->skeleton->maps;
   al_purge purge{process, 0};
@@ -242,12 +317,10 @@ Result<void> Session::purge(std::uint32_t process) {
   });
   for (const auto& key : codes) bpf_map_delete_elem(state_->fd(maps.codes), &key);
   for (std::uint32_t id = 1; id <= sites_used(); id++) {
-    al_site& site = state_->sites[id];
+    const al_site& site = state_->sites[id];
     if (site.key.process != process) continue;
     bpf_map_delete_elem(state_->fd(maps.site_ids), &site.key);
-    bpf_map_delete_elem(state_->fd(maps.origins), &id);
-    site = al_site{};
-    bpf_map_update_elem(state_->fd(maps.free_sites), nullptr, &id, BPF_ANY);
+    state_->give_back_site(id);
   }
   return {};
 }

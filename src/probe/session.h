@@ -1,7 +1,7 @@
 // The loaded BPF programs and their maps, for as long as this object lives. When it (or the
 // process) dies the kernel removes every probe: nothing is pinned.
 //
-// Used by the rest of this folder. The only file that calls libbpf is session.cpp.
+// Used by the rest of this folder. Only session.cpp and task_records.cpp call libbpf.
 #pragma once
 
 #include "asyncleak.h"
@@ -39,11 +39,17 @@ class Attachment {
   std::unique_ptr<Links> links_;
 };
 
-enum class Program { task_init, task_dealloc, calibrate };
+enum class Program { task_init, task_dealloc, unawaited_warning, calibrate };
 
 struct ProbePoint {
   Program program;
   std::uint64_t file_offset;
+};
+
+// What task_records.cpp runs; valid as long as the session.
+struct RecordPrograms {
+  int open_process = -1, set_seeding = -1, seed_tasks = -1, sites_of_tasks = -1;
+  al_batch* batch = nullptr;  // shared with the kernel
 };
 
 class Session {
@@ -73,6 +79,13 @@ class Session {
   [[nodiscard]] std::vector<std::pair<pid_t, al_process>> processes() const;
   [[nodiscard]] std::optional<std::int64_t> last_exec_ns(pid_t pid) const;  // CLOCK_MONOTONIC
   [[nodiscard]] std::array<std::uint64_t, AL_COUNTERS> counters() const;    // summed over CPUs
+
+  [[nodiscard]] RecordPrograms record_programs() const;
+  // Makes the site of SITE.key, ready to be counted at, or finds it: then SITE and ORIGIN change nothing.
+  [[nodiscard]] Result<std::uint32_t> add_site(const al_site& site, const al_origin& origin);
+  [[nodiscard]] Result<void> add_code(const al_code_key& key, const al_code& code);
+  // Of a process that is no more: removes what open_process made too late to be removed at its exit.
+  void drop_process(pid_t pid, std::uint32_t process);
 
   // Forgets a process that ended: its task records, names and sites; their ids are used again.
   [[nodiscard]] Result<void> purge(std::uint32_t process);

@@ -85,12 +85,23 @@ Result<void> check_tstate_address(const elf::Image& core, std::uint64_t runtime,
 
 // The words of _Py_DebugOffsets; empty where the image has none.
 std::vector<std::uint64_t> read_debug_offsets(const elf::Image& core, std::uint64_t runtime, int minor) {
-  const std::size_t count = debug_word_count(minor);
+  const std::size_t count = std::max(debug_word_count(minor), object_debug_word_count(minor));
   const auto bytes = core.bytes(runtime, count * sizeof(std::uint64_t));
   if (bytes.empty() || std::memcmp(bytes.data(), debug_cookie.data(), debug_cookie.size()) != 0) return {};
   std::vector<std::uint64_t> words(count);
   std::memcpy(words.data(), bytes.data(), bytes.size());
   return words;
+}
+
+// The row, with what the interpreter says of itself preferred; its differences are appended to TEXT.
+Result<ObjectLayout> objects_of(const Version& version, std::span<const std::uint64_t> words, std::string& text) {
+  const ObjectLayoutRow* row = find_object_row(version.minor, version.free_threaded);
+  if (row == nullptr) return fail(unknown_objects());
+  if (words.empty()) return row->layout;
+  const auto comparison = apply_object_debug_offsets(*row, words);
+  if (!comparison) return fail(unknown_objects(comparison.error().message));
+  for (const std::string& difference : comparison->differences) text += "; " + difference;
+  return comparison->layout;
 }
 
 std::string describe(const LayoutRow& row, const DebugComparison& comparison) {
@@ -138,13 +149,15 @@ Result<Interpreter> identify(const elf::Image& core, const std::string& path) {
   if (auto fits = check_tstate_address(core, *runtime, *row); !fits) return fail(within(path, fits.error()));
 
   Interpreter interpreter{std::move(*version), row->layout, LayoutSource::table, "row " + row_name(*row)};
-  if (const auto words = read_debug_offsets(core, *runtime, row->minor); !words.empty()) {
+  const auto words = read_debug_offsets(core, *runtime, row->minor);
+  if (!words.empty()) {
     auto comparison = apply_debug_offsets(*row, words);
     if (!comparison) return fail(within(path, refuse(comparison.error().message, how_to_add)));
     interpreter.layout = comparison->layout;
     interpreter.source = LayoutSource::debug_offsets;
     interpreter.row = describe(*row, *comparison);
   }
+  interpreter.objects = objects_of(interpreter.version, words, interpreter.row);
   if (auto filled = fill_symbols(core, interpreter.layout); !filled) return fail(within(path, filled.error()));
   return interpreter;
 }

@@ -11,6 +11,7 @@
 #include "asyncleak.h"
 #include "elf/image.h"
 #include "python/memory.h"
+#include "python/object_layout.h"
 #include "util/result.h"
 
 #include <cstdint>
@@ -33,6 +34,8 @@ struct Interpreter {
   al_layout layout;
   LayoutSource source;
   std::string row;  // which table row, or which parts of the debug offsets were compared
+  // What only the census reads; an error where it is not known. fit_task_fields() has the last word.
+  Result<ObjectLayout> objects = fail(unknown_objects());
 };
 
 // From the file alone: version (Py_Version, PY_VERSION_HEX in debug offsets, else the name in

@@ -80,6 +80,12 @@ std::string format_count(std::uint64_t value) {
   return scaled(static_cast<double>(value), 1000, decimal_suffixes);
 }
 
+std::string format_whole(std::uint64_t value) {
+  std::string digits = fmt::format("{}", value);
+  for (std::size_t at = digits.size(); at > 3; at -= 3) digits.insert(at - 3, 1, ',');
+  return digits;
+}
+
 std::string format_rate(double value) {
   if (!std::isfinite(value)) return "-";
   if (std::abs(value) < 0.005) return "0";
@@ -101,6 +107,11 @@ std::string format_duration(double seconds) {
   if (whole < 3600) return fmt::format("{}m{:02}s", whole / 60, whole % 60);
   if (whole < 86400) return fmt::format("{}h{:02}m", whole / 3600, whole / 60 % 60);
   return fmt::format("{}d{:02}h", whole / 86400, whole / 3600 % 24);
+}
+
+std::string format_milliseconds(double seconds) {
+  if (seconds < 0.00995) return fmt::format("{:.1f}ms", seconds * 1e3);
+  return seconds < 0.9995 ? fmt::format("{:.0f}ms", seconds * 1e3) : format_duration(seconds);
 }
 
 std::string format_bytes(std::uint64_t value) {

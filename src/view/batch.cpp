@@ -1,6 +1,7 @@
 #include "view/batch.h"
 
 #include "util/text.h"
+#include "view/page_parts.h"
 #include "view/trust.h"
 
 #include <fmt/format.h>
@@ -113,6 +114,21 @@ void write_table(Lines& lines, const Report& report, const TableOptions& options
   if (rows.size() < all) lines.add(fmt::format("... and {}", plural(all - rows.size(), "more site", "s")));
 }
 
+// What memory shows of each process: one line a fact, with its process, for grep.
+void write_processes(Lines& lines, const Report& report) {
+  bool first = true;
+  for (const ProcessRow& row : report.processes) {
+    const ProcessSample& process = row.process;
+    const auto add = [&](std::string_view what, const std::string& text) {
+      if (std::exchange(first, false)) lines.add("");
+      lines.add(fmt::format("{}: pid {} {}: {}", what, process.pid, to_printable(process.comm), text));
+    };
+    if (process.census) add("census", text_of(census_line(process, report.monotonic_ns)));
+    for (const LoopSample& loop : process.loops) add("loop", loop_text(loop));
+    if (process.memory) add("memory", memory_text(process));
+  }
+}
+
 void write_warnings(Lines& lines, const Report& report) {
   bool first = true;
   for (const ProcessRow& row : report.processes) {
@@ -131,6 +147,7 @@ void write_batch(std::ostream& out, const Report& report, const TableOptions& op
   write_header(lines, report);
   write_findings(lines, report);
   write_table(lines, report, options);
+  write_processes(lines, report);
   write_warnings(lines, report);
   lines.add("");
 }

@@ -1,4 +1,4 @@
-// One report as plain text, like a frame of `top -b`: header, findings, table, warnings.
+// One report as plain text, like a frame of `top -b`: header, findings, table, processes, warnings.
 //
 // Used by src/cli when stdout is no terminal or with --batch. Writes to the stream it is
 // given; knows nothing of terminals.

@@ -1,5 +1,6 @@
 #include "view/columns.h"
 
+#include "model/site_kind.h"
 #include "util/text.h"
 
 #include <fmt/format.h>
@@ -52,8 +53,9 @@ SortValue process_growth_value(Process row) {
 }
 
 std::string created_at_text(Site row, Owner) {
-  const Frame* frame = user_frame(*row.identity);
-  return frame != nullptr ? format_frame(*frame) : std::string(unknown_cell);
+  if (const Frame* frame = user_frame(*row.identity)) return format_frame(*frame);
+  const std::string place = definition_of(row, false);
+  return place.empty() ? std::string(unknown_cell) : place;
 }
 
 SortValue created_at_value(Site row, Owner) {
@@ -67,6 +69,11 @@ std::string outstanding_text(Site row, Owner) { return (row.at_least ? ">=" : ""
 std::string oldest_text(Site row, Owner) {
   if (!row.oldest_s) return std::string(unknown_cell);
   return (row.oldest_at_least ? ">" : "") + format_duration(*row.oldest_s);
+}
+
+std::string held_text(Site row, Owner) {
+  if (!row.held_bytes) return std::string(unknown_cell);
+  return (row.held && row.held->at_least ? ">=" : "") + format_bytes(*row.held_bytes);
 }
 
 constexpr std::array table{
@@ -90,18 +97,39 @@ constexpr std::array table{
            [](Process row) {
              return SortValue{true, 0, row.process.comm};
            }},
+    Column{"kind", "KIND", "", 5, Align::left, false, "kind", "",
+           "task, coro (coroutine never started), agen (async generator left half-way), timer, trans (transport), "
+           "alloc (items "
+           "of a container that grows)",
+           [](Site row, Owner) { return std::string(short_name(kind_of(*row.identity))); },
+           [](Site row, Owner) {
+             return SortValue{true, static_cast<double>(kind_of(*row.identity))};
+           },
+           nullptr, nullptr},
     Column{"coroutine", "COROUTINE", "", 32, Align::left, false, "coroutine", "",
-           "qualified name of the coroutine function the tasks run",
+           "qualified name of the coroutine function the tasks run; of a timer's callback, a transport's protocol",
            [](Site row, Owner) { return to_printable(row.identity->coroutine); },
            [](Site row, Owner) {
              return SortValue{true, 0, row.identity->coroutine};
            },
            nullptr, nullptr},
     Column{"outstanding", "OUT", "tasks", 8, Align::right, true, "outstanding", "asyncleak_tasks",
-           "task objects that exist now; >= where some could not be tracked", outstanding_text,
+           "task objects, or what KIND says, that exist now; >= where some could not be tracked", outstanding_text,
            [](Site row, Owner) { return number_of(row.outstanding); },
            [](Process row) { return text_of(if_observed(row, row.outstanding), format_count); },
            [](Process row) { return number_of(if_observed(row, row.outstanding)); }},
+    Column{"pending", "PENDING", "tasks", 8, Align::right, true, "pending", "asyncleak_tasks",
+           "of the tasks, those that have not finished, at the last census",
+           [](Site row, Owner) { return text_of(row.pending, format_count); },
+           [](Site row, Owner) { return number_of(row.pending); },
+           [](Process row) { return text_of(row.pending, format_count); },
+           [](Process row) { return number_of(row.pending); }},
+    Column{"done", "DONE", "tasks", 8, Align::right, true, "done", "asyncleak_tasks",
+           "of the tasks, those that have finished and are still held by somebody, at the last census",
+           [](Site row, Owner) { return text_of(row.done, format_count); },
+           [](Site row, Owner) { return number_of(row.done); },
+           [](Process row) { return text_of(row.done, format_count); },
+           [](Process row) { return number_of(row.done); }},
     Column{"growth", "+/MIN", "tasks/min", 8, Align::right, true, "growth_per_min", "",
            "how fast the lowest level of outstanding tasks rises; the default order, worse verdicts first",
            [](Site row, Owner) { return text_of(row.growth_per_min, format_change); },
@@ -131,6 +159,9 @@ constexpr std::array table{
            [](Site row, Owner) { return number_of(row.bytes); },
            [](Process row) { return text_of(row.process.rss_bytes, format_bytes); },
            [](Process row) { return number_of(row.process.rss_bytes); }},
+    Column{"held", "HELD", "bytes", 8, Align::right, true, "held_bytes", "",
+           "what they keep alive with their local variables and results, measured on some of them", held_text,
+           [](Site row, Owner) { return number_of(row.held_bytes); }, nullptr, nullptr},
     Column{"verdict", "VERDICT", "", 8, Align::left, true, "verdict", "", "new, churn, steady, growing or leak",
            [](Site row, Owner) { return std::string(name_of(row.verdict)); },
            [](Site row, Owner) {
@@ -141,13 +172,14 @@ constexpr std::array table{
              return SortValue{is_observed(row), static_cast<double>(row.verdict)};
            }},
     Column{"created_total", "CREATED", "tasks", 8, Align::right, true, "created_total", "asyncleak_tasks_created_total",
-           "tasks created since watching began", [](Site row, Owner) { return format_count(row.created_total); },
+           "tasks created since watching began",
+           [](Site row, Owner) { return text_of(row.created_total, format_count); },
            [](Site row, Owner) { return number_of(row.created_total); },
            [](Process row) { return text_of(if_observed(row, row.created_total), format_count); },
            [](Process row) { return number_of(if_observed(row, row.created_total)); }},
     Column{"created_at", "CREATED AT", "", 40, Align::left, false, "created_at", "",
-           "who creates the tasks: the first frame outside the asyncio package", created_at_text, created_at_value,
-           nullptr, nullptr},
+           "who creates the tasks: the first frame outside the asyncio package; def: where it is defined",
+           created_at_text, created_at_value, nullptr, nullptr},
 };
 
 // Negative: A first. Unknown last whatever the direction.
@@ -233,5 +265,12 @@ std::vector<const ProcessRow*> sort_processes(const Report& report, std::string_
 
 std::string format_frame(const Frame& frame) { return frame_text(frame.file, frame); }
 std::string format_frame_short(const Frame& frame) { return frame_text(base_name(frame.file), frame); }
+
+std::string definition_of(const SiteRow& row, bool brief) {
+  const SiteIdentity& identity = *row.identity;
+  if (!row.by_census || identity.file.empty()) return "";
+  const Frame place{"", identity.file, identity.line};
+  return "def " + (brief ? format_frame_short(place) : format_frame(place));
+}
 
 }  // namespace asyncleak

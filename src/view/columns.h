@@ -66,5 +66,7 @@ inline constexpr std::string_view default_sort = "growth";
 // "/srv/app.py:31 handler" / "app.py:31 handler"; the line is left out when not known.
 [[nodiscard]] std::string format_frame(const Frame& frame);
 [[nodiscard]] std::string format_frame_short(const Frame& frame);
+// Of what no probe sees, so that its creator is not known: "def /srv/app.py:9". Empty for the others.
+[[nodiscard]] std::string definition_of(const SiteRow& row, bool brief);
 
 }  // namespace asyncleak

@@ -1,39 +1,31 @@
 #include "view/json.h"
 
 #include "util/text.h"
-
-#include <cmath>
-#include <nlohmann/json.hpp>
+#include "view/json_parts.h"
 
 namespace asyncleak {
 namespace {
 
-using Json = nlohmann::ordered_json;  // fields in the order of the contract
-
-template <class T>
-Json or_null(const std::optional<T>& value) {
-  return value ? Json(*value) : Json();
+Json census_json(const std::optional<CensusSample>& census, std::int64_t now_ns) {
+  if (!census) return nullptr;
+  const std::optional<double> age_s = static_cast<double>(now_ns - census->taken_ns) / 1e9;
+  return {
+      {"age_s", or_null(age_s)},
+      {"duration_ms", or_null(std::optional(census->duration_s * 1e3))},
+      {"objects", census->objects},
+      {"tasks", census->tasks},
+      {"unknown_to_kernel", census->unknown_to_kernel},
+      {"not_found", census->not_found},
+      {"complete", census->complete},
+      {"reasons", census->reasons},
+  };
 }
 
-// Six decimals: the rest is below the precision of what was measured.
-Json or_null(const std::optional<double>& value) {
-  return value && std::isfinite(*value) ? Json(std::round(*value * 1e6) / 1e6) : Json();
-}
-
-Json or_null(const std::string& text) { return text.empty() ? Json() : Json(text); }
-
-Json frames_json(const std::vector<Frame>& frames) {
-  Json list = Json::array();
-  for (const Frame& frame : frames) {
-    list.push_back(
-        {{"function", or_null(frame.function)}, {"file", or_null(frame.file)}, {"line", or_null(frame.line)}});
-  }
-  return list;
-}
-
-Json process_json(const ProcessRow& row) {
+Json process_json(const ProcessRow& row, std::int64_t now_ns) {
   const ProcessSample& process = row.process;
   const bool observed = process.tasks != Coverage::none;
+  // A loop that cannot be seen says why.
+  const bool loops_observed = process.loop_coverage != Coverage::none || !process.loops.empty();
   return {
       {"pid", process.pid},
       {"comm", process.comm},
@@ -46,17 +38,24 @@ Json process_json(const ProcessRow& row) {
        {{"outstanding", observed ? Json(row.outstanding) : Json()},
         {"pending", or_null(row.pending)},
         {"done", or_null(row.done)}}},
-      {"asyncgens", or_null(row.asyncgens)},
+      {"asyncgens", or_null(process.asyncgens)},
+      {"never_awaited", or_null(process.never_awaited)},
       {"rss_bytes", or_null(process.rss_bytes)},
       {"rss_baseline_bytes", or_null(row.rss_baseline_bytes)},
-      {"loops", nullptr},
-      {"coverage", {{"tasks", std::string(name_of(process.tasks))}, {"bytes", "none"}, {"loops", "none"}}},
+      {"memory", memory_json(process.memory)},
+      {"loops", loops_observed ? loops_json(process.loops) : Json()},
+      {"census", census_json(process.census, now_ns)},
+      {"coverage",
+       {{"tasks", std::string(name_of(process.tasks))},
+        {"bytes", "none"},
+        {"loops", std::string(name_of(process.loop_coverage))}}},
       {"warnings", process.warnings},
   };
 }
 
 Json site_json(const SiteRow& row) {
   const SiteIdentity& site = *row.identity;
+  const bool waits = row.waiting_of > 0 || !row.waiting_at.empty();
   return {
       {"pid", site.pid},
       {"kind", site.kind},
@@ -64,13 +63,16 @@ Json site_json(const SiteRow& row) {
       {"file", or_null(site.file)},
       {"line", or_null(site.line)},
       {"created_at", frames_json(site.created_at)},
-      {"waiting_at", nullptr},
+      {"waiting_at", waits ? frames_json(row.waiting_at) : Json()},
+      {"waiting_here", row.waiting_of > 0 ? Json(row.waiting_here) : Json()},
+      {"waiting_of", row.waiting_of > 0 ? Json(row.waiting_of) : Json()},
       {"outstanding", row.outstanding},
       {"pending", or_null(row.pending)},
       {"done", or_null(row.done)},
+      {"cancel_requested", or_null(row.cancel_requested)},
       {"preexisting", row.preexisting},
-      {"created_total", row.created_total},
-      {"destroyed_total", row.destroyed_total},
+      {"created_total", or_null(row.created_total)},
+      {"destroyed_total", or_null(row.destroyed_total)},
       {"created_per_s", or_null(row.created_per_s)},
       {"destroyed_per_s", or_null(row.destroyed_per_s)},
       {"growth_per_min", or_null(row.growth_per_min)},
@@ -79,6 +81,10 @@ Json site_json(const SiteRow& row) {
       {"bytes", or_null(row.bytes)},
       {"allocated_bytes", or_null(row.allocated_bytes)},
       {"held_bytes", or_null(row.held_bytes)},
+      {"held_error_bytes", row.held ? or_null(std::optional(row.held->error_bytes)) : Json()},
+      {"held_at_least", row.held ? Json(row.held->at_least) : Json()},
+      {"buffered_bytes", or_null(row.buffered_bytes)},
+      {"holders", row.holders},
       {"verdict", std::string(name_of(row.verdict))},
   };
 }
@@ -100,18 +106,13 @@ Json finding_json(const Finding& finding) {
   };
 }
 
-template <class Row>
-Json list_json(const std::vector<Row>& rows, Json (*convert)(const Row&)) {
-  Json list = Json::array();
-  for (const Row& row : rows) list.push_back(convert(row));
-  return list;
-}
-
 }  // namespace
 
 std::string to_json(const Report& report) {
   const std::optional<double> interval = report.interval_s > 0 ? std::optional(report.interval_s) : std::nullopt;
-  const Json json = {
+  Json processes = Json::array();
+  for (const ProcessRow& row : report.processes) processes.push_back(process_json(row, report.monotonic_ns));
+  return dump_line({
       {"schema", "asyncleak/1"},
       {"time", format_time_utc(report.wall_ns)},
       {"interval_s", or_null(interval)},
@@ -119,12 +120,10 @@ std::string to_json(const Report& report) {
        {{"hits_per_s", or_null(report.hits_per_s)},
         {"dropped_total", report.dropped_total},
         {"overhead_percent", or_null(report.overhead_percent)}}},
-      {"processes", list_json(report.processes, process_json)},
+      {"processes", std::move(processes)},
       {"sites", list_json(report.sites, site_json)},
       {"findings", list_json(report.findings, finding_json)},
-  };
-  // replace: names come from a stranger's memory and need not be UTF-8.
-  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+  });
 }
 
 }  // namespace asyncleak

@@ -1,7 +1,6 @@
 // One report as one line of JSON: the contract of `--json` (DESIGN.md section 2).
 //
-// Used by src/cli. Always valid UTF-8; null where a value was not observed. json.cpp is the
-// only file of this folder that knows the JSON library.
+// Used by src/cli. Always valid UTF-8; null where a value was not observed.
 #pragma once
 
 #include "model/report.h"

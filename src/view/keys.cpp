@@ -17,6 +17,7 @@ struct Context {
   UiState& ui;
   const Report& report;
   Size size;
+  const Inspection* inspection;
 };
 
 // htop's function keys, for fingers that know them; 0: not one of ours.
@@ -120,6 +121,19 @@ Action prompt_key(const Context& context, Key key) {
   return Action::redraw;
 }
 
+// A page from which Esc comes back to this one.
+void open_page(UiState& ui, Page page) {
+  ui.pages_below.push_back(ui.page);
+  ui.page = page;
+  ui.page_scroll = 0;
+}
+
+void leave_page(UiState& ui) {
+  ui.page = ui.pages_below.empty() ? Page::table : ui.pages_below.back();
+  if (!ui.pages_below.empty()) ui.pages_below.pop_back();
+  ui.page_scroll = 0;
+}
+
 void show_top(UiState& ui) {
   ui.first_row = ui.selected_index = 0;
   ui.selected_site.reset();
@@ -132,8 +146,7 @@ void enter_row(const Context& context) {
   if (rows.empty()) return;
   select_visibly(context, rows, selected_index(rows, ui));
   if (!ui.by_process) {
-    ui.page = Page::site;
-    ui.page_scroll = 0;
+    open_page(ui, Page::site);
     return;
   }
   ui.by_process = false;
@@ -200,18 +213,41 @@ Action sort_key(const Context& context, Key key) {
   return Action::redraw;
 }
 
+// Of the selected site; where that page is open already, a new look.
+Action open_tasks(UiState& ui) {
+  if (!ui.selected_site) return Action::none;
+  if (ui.page != Page::tasks) open_page(ui, Page::tasks);
+  return Action::inspect_site;
+}
+
 Action page_key(const Context& context, Key key) {
   UiState& ui = context.ui;
   const int body = regions(context.report, ui, context.size).body_rows;
-  const int lines = static_cast<int>(page_lines(context.report, ui, {context.size.columns, body}).size());
+  const int lines =
+      static_cast<int>(page_lines(context.report, ui, context.inspection, {context.size.columns, body}).size());
+  const bool of_site = ui.page == Page::site || ui.page == Page::tasks;
+  if (of_site && letter_of(key) == U't') return open_tasks(ui);
+  if (ui.page == Page::site && is_enter(key)) return open_tasks(ui);
   if (const auto moved = movement(key, body, lines)) {
     ui.page_scroll = std::clamp(ui.page_scroll + *moved, 0, std::max(0, lines - body));
   } else if (is_back(key) || letter_of(key) == U'q') {
-    ui.page = ui.page == Page::help ? ui.page_below : Page::table;
-    ui.page_scroll = 0;
+    leave_page(ui);
+  } else if (of_site && letter_of(key) == U'i') {
+    open_page(ui, Page::process);
   } else {
     return Action::none;
   }
+  return Action::redraw;
+}
+
+// A page about the selected row: its tasks, its process.
+Action open_of_row(const Context& context, char32_t letter) {
+  UiState& ui = context.ui;
+  const std::vector<TableRow> rows = visible_rows(context.report, ui);
+  if (rows.empty() || (letter == U't' && ui.by_process)) return Action::none;
+  select_visibly(context, rows, selected_index(rows, ui));
+  if (letter == U't') return open_tasks(ui);
+  open_page(ui, Page::process);
   return Action::redraw;
 }
 
@@ -239,6 +275,9 @@ Action table_letter(const Context& context, char32_t letter) {
       ui.prompt = Prompt::search;
       ui.search.clear();
       break;
+    case U't':
+    case U'i':
+      return open_of_row(context, letter);
     case U'n':
       find(context, 1, 1);
       break;
@@ -293,9 +332,7 @@ std::optional<Action> common_key(UiState& ui, Key key) {
       return Action::write_snapshot;
     case U'?':
     case U'h':
-      if (ui.page != Page::help) ui.page_below = ui.page;
-      ui.page = Page::help;
-      ui.page_scroll = 0;
+      if (ui.page != Page::help) open_page(ui, Page::help);
       return Action::redraw;
     default:
       return std::nullopt;
@@ -304,12 +341,12 @@ std::optional<Action> common_key(UiState& ui, Key key) {
 
 }  // namespace
 
-Action handle_key(UiState& ui, Key key, const Report& report, Size size) {
+Action handle_key(UiState& ui, Key key, const Report& report, Size size, const Inspection* inspection) {
   if (key.code == KeyCode::hangup) return Action::quit;
   if (key.code == KeyCode::resize) return Action::redraw;
   const bool had_message = !ui.message.empty();
   ui.message.clear();
-  const Context context{ui, report, size};
+  const Context context{ui, report, size, inspection};
   if (ui.prompt != Prompt::none) return prompt_key(context, key);
   if (const auto action = common_key(ui, key)) return *action;
   Action action = Action::none;

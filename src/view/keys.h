@@ -5,6 +5,7 @@
 #pragma once
 
 #include "model/report.h"
+#include "sample/inspection.h"
 #include "view/frame.h"
 #include "view/ui_state.h"
 
@@ -39,9 +40,10 @@ enum class Action {
   quit,
   write_snapshot,  // write the report to a file; tell the outcome in UiState::message
   change_delay,    // UiState::delay_s has a new value
+  inspect_site,    // look at the process of UiState::selected_site, hand the answer to render()
 };
 
-// REPORT and SIZE are those of the last render(): moving about needs the rows and the page size.
-Action handle_key(UiState& ui, Key key, const Report& report, Size size);
+// REPORT, SIZE and INSPECTION are those of the last render(): moving about needs the rows and the page size.
+Action handle_key(UiState& ui, Key key, const Report& report, Size size, const Inspection* inspection = nullptr);
 
 }  // namespace asyncleak

@@ -1,5 +1,6 @@
 #include "view/layout.h"
 
+#include "model/site_kind.h"
 #include "util/text.h"
 #include "view/width.h"
 
@@ -18,10 +19,12 @@ namespace {
 constexpr std::array<std::string_view, 7> site_first = {"coroutine", "outstanding", "growth", "created_at",
                                                         "verdict",   "oldest",      "pid"};
 constexpr std::array<std::string_view, 2> site_then = {"created_per_s", "comm"};
-constexpr std::array<std::string_view, 4> site_more = {"destroyed_per_s", "median", "bytes", "created_total"};
+constexpr std::array<std::string_view, 8> site_more = {"pending", "done",  "held",          "destroyed_per_s",
+                                                       "median",  "bytes", "created_total", "kind"};
 constexpr std::array<std::string_view, 6> process_first = {"pid",    "comm",    "outstanding",
                                                            "growth", "verdict", "created_per_s"};
-constexpr std::array<std::string_view, 3> process_more = {"bytes", "destroyed_per_s", "created_total"};
+constexpr std::array<std::string_view, 5> process_more = {"bytes", "pending", "done", "destroyed_per_s",
+                                                          "created_total"};
 
 constexpr int sparkline_from = 100;  // columns of screen
 constexpr int least_sparkline = 12, most_sparkline = 24;
@@ -59,6 +62,12 @@ bool is_known(const Column& column, const std::vector<TableRow>& rows) {
                      [&](const TableRow& row) { return cell_text(column, row) != unknown_cell; });
 }
 
+bool has_other_kinds(const std::vector<TableRow>& rows) {
+  return std::any_of(rows.begin(), rows.end(), [](const TableRow& row) {
+    return row.site != nullptr && kind_of(*row.site->identity) != SiteKind::task;
+  });
+}
+
 class Placer {
  public:
   Placer(const std::vector<TableRow>& rows, int width) : rows_(rows), room_(width) {}
@@ -79,7 +88,8 @@ class Placer {
 
   void add_known(std::span<const std::string_view> ids) {
     for (const auto id : ids) {
-      if (is_known(*find_column(id), rows_)) add(id);
+      const Column* column = find_column(id);
+      if (!has(*column) && is_known(*column, rows_)) add(id);
     }
   }
 
@@ -115,6 +125,11 @@ class Placer {
   }
 
  private:
+  [[nodiscard]] bool has(const Column& column) const {
+    return std::any_of(placed_.begin(), placed_.end(),
+                       [&](const PlacedColumn& placed) { return placed.column == &column; });
+  }
+
   // The sparkline stands before the text that takes the rest of the line.
   static std::ptrdiff_t order(const PlacedColumn& placed) {
     const auto all = static_cast<std::ptrdiff_t>(columns().size());
@@ -140,6 +155,7 @@ std::vector<PlacedColumn> place_columns(const std::vector<TableRow>& rows, bool 
     placer.add({ColumnKind::command_line, nullptr, 0, command_line_width});
   } else {
     add_all(site_first);
+    if (has_other_kinds(rows)) placer.add("kind");
     add_all(site_then);
   }
   if (width >= sparkline_from) {

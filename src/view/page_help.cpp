@@ -14,7 +14,9 @@ struct KeyHelp {
 };
 constexpr std::array key_help = {
     KeyHelp{"arrows j k g G", "select a row; also PgUp PgDn Home End"},
-    KeyHelp{"Enter", "a site: creation stack, ages, history; a process: its sites"},
+    KeyHelp{"Enter", "a site: creation stack, ages, history; there: its tasks; a process: its sites"},
+    KeyHelp{"t", "the tasks of the site one by one, looked at now: locals, who holds them"},
+    KeyHelp{"i", "the process: loops, memory, census"},
     KeyHelp{"Esc Backspace", "back; at the top: clear the filter"},
     KeyHelp{"p", "rows are processes, or sites"},
     KeyHelp{"s F6   < >   I", "sort: choose the column, the next one, reverse"},
@@ -62,10 +64,14 @@ std::vector<Line> sort_lines(const UiState& ui) {
   return lines;
 }
 
-std::vector<Line> page_lines(const Report& report, const UiState& ui, Size size) {
+std::vector<Line> page_lines(const Report& report, const UiState& ui, const Inspection* inspection, Size size) {
   switch (ui.page) {
     case Page::site:
       return site_lines(report, ui, size);
+    case Page::tasks:
+      return tasks_lines(report, ui, inspection, size);
+    case Page::process:
+      return process_lines(report, ui, size);
     case Page::help:
       return help_lines();
     case Page::sort:

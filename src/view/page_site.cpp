@@ -1,14 +1,15 @@
-#include "view/pages.h"
-
-#include "model/user_frame.h"
+#include "model/site_kind.h"
 #include "util/text.h"
 #include "view/graph.h"
+#include "view/page_parts.h"
 #include "view/rows.h"
+#include "view/trust.h"
 #include "view/width.h"
 
 #include <fmt/format.h>
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <limits>
 #include <numeric>
 
@@ -18,10 +19,6 @@ namespace {
 template <class T, class Format>
 std::string or_unknown(const std::optional<T>& value, Format format) {
   return value ? format(*value) : std::string(unknown_cell);
-}
-
-Role role_of(Verdict verdict) {
-  return verdict == Verdict::leak ? Role::bad : verdict == Verdict::growing ? Role::warn : Role::header;
 }
 
 void add_identity(std::vector<Line>& lines, const SiteRow& site, const ProcessRow* process, int width) {
@@ -36,20 +33,27 @@ void add_identity(std::vector<Line>& lines, const SiteRow& site, const ProcessRo
   }
   if (process == nullptr) return;
   const ProcessSample& sample = process->process;
-  std::string text = fmt::format("process {} {}", sample.pid, to_printable(sample.comm));
-  if (!sample.python.empty()) text += fmt::format(", Python {}", to_printable(sample.python));
-  if (!sample.unit.empty()) text += fmt::format(", {}", to_printable(sample.unit));
-  if (!sample.container.empty()) text += fmt::format(", container {}", to_printable(sample.container));
-  lines.push_back({{text + fmt::format(", counts: {}", name_of(sample.tasks))}});
+  lines.push_back({{process_title(sample) + fmt::format(", counts: {}", name_of(sample.tasks))}});
   for (const auto& warning : sample.warnings) lines.push_back({{to_printable(warning), Role::warn}});
 }
 
-void add_numbers(std::vector<Line>& lines, const SiteRow& site) {
-  lines.push_back({{"Tasks   "},
-                   {(site.at_least ? ">=" : "") + format_count(site.outstanding), Role::header},
-                   {fmt::format(" outstanding of {} created, {} destroyed", format_count(site.created_total),
-                                format_count(site.destroyed_total))},
-                   {site.preexisting > 0 ? fmt::format(", {} from before", format_count(site.preexisting)) : ""}});
+// Of what the probes see; the census has only a number.
+void add_counts(std::vector<Line>& lines, const SiteRow& site) {
+  if (site.by_census) {
+    const SiteKind kind = kind_of(*site.identity);
+    lines.push_back({{"Count   "},
+                     {count_in_words(kind, site.outstanding), Role::header},
+                     {", growth "},
+                     {or_unknown(site.growth_per_min, format_change), Role::header},
+                     {"/min"}});
+    return;
+  }
+  lines.push_back(
+      {{"Tasks   "},
+       {(site.at_least ? ">=" : "") + format_count(site.outstanding), Role::header},
+       {fmt::format(" outstanding of {} created, {} destroyed", or_unknown(site.created_total, format_count),
+                    or_unknown(site.destroyed_total, format_count))},
+       {site.preexisting > 0 ? fmt::format(", {} from before", format_count(site.preexisting)) : ""}});
   lines.push_back({{"Rates   "},
                    {or_unknown(site.created_per_s, format_rate), Role::header},
                    {"/s created, "},
@@ -61,10 +65,53 @@ void add_numbers(std::vector<Line>& lines, const SiteRow& site) {
                    {(site.oldest_at_least ? ">" : "") + or_unknown(site.oldest_s, format_duration), Role::header},
                    {", median "},
                    {or_unknown(site.median_age_s, format_duration), Role::header}});
-  if (!site.bytes && !site.allocated_bytes && !site.held_bytes) return;
-  lines.push_back(
-      {{fmt::format("Memory  {} of tasks, {} allocated, {} held", or_unknown(site.bytes, format_bytes),
-                    or_unknown(site.allocated_bytes, format_bytes), or_unknown(site.held_bytes, format_bytes))}});
+}
+
+void add_states(std::vector<Line>& lines, const SiteRow& site) {
+  if (!site.pending || !site.done) return;
+  const auto of_them = [](const std::optional<std::uint64_t>& count, std::string_view what) {
+    return count.value_or(0) > 0 ? fmt::format(", {} {}", format_whole(*count), what) : "";
+  };
+  lines.push_back({{"States  "},
+                   {format_whole(*site.pending), Role::header},
+                   {" pending"},
+                   {of_them(site.cancel_requested, "of them cancelled and still alive"), Role::warn},
+                   {"; "},
+                   {format_whole(*site.done), Role::header},
+                   {" done" + of_them(site.failed, "failed") + of_them(site.cancelled, "cancelled")}});
+}
+
+void add_memory(std::vector<Line>& lines, const SiteRow& site, int width) {
+  if (site.bytes || site.allocated_bytes) {
+    lines.push_back({{fmt::format("Memory  {} of tasks, {} allocated", or_unknown(site.bytes, format_bytes),
+                                  or_unknown(site.allocated_bytes, format_bytes))}});
+  }
+  if (site.held) {
+    const auto error = static_cast<std::uint64_t>(std::llround(std::max(0.0, site.held->error_bytes)));
+    Line line = {{(site.held->at_least ? ">=" : "") + or_unknown(site.held_bytes, format_bytes), Role::header}};
+    line.push_back({error > 0 ? fmt::format(" +- {}, estimated from {} of them", format_bytes(error),
+                                            format_whole(site.held->measured))
+                              : fmt::format(", {} measured", format_whole(site.held->measured))});
+    add_labelled(lines, "Holding", line, width);
+  }
+  if (site.buffered_bytes) {
+    lines.push_back({{"Buffers "}, {format_bytes(*site.buffered_bytes), Role::header}, {" wait to be written"}});
+  }
+  for (const auto& holder : site.holders) add_labelled(lines, "Held by", {{to_printable(holder)}}, width);
+}
+
+// Where most of them stand: for a leak, the line that never comes back.
+void add_waiting(std::vector<Line>& lines, const SiteRow& site) {
+  if (site.waiting_of == 0 && site.waiting_at.empty()) return;
+  std::string title = "Waiting at, innermost first";
+  if (site.waiting_of > 0) {
+    title +=
+        fmt::format(" ({} of {} looked at wait here)", format_whole(site.waiting_here), format_whole(site.waiting_of));
+  }
+  lines.emplace_back();
+  lines.push_back({{title, Role::title}});
+  if (site.waiting_at.empty()) lines.push_back({{"  nowhere: not started, running or finished", Role::dim}});
+  add_frames(lines, site.waiting_at, "  ");
 }
 
 void add_findings(std::vector<Line>& lines, const Report& report, const SiteIdentity& identity, int width) {
@@ -72,11 +119,7 @@ void add_findings(std::vector<Line>& lines, const Report& report, const SiteIden
     const bool ours = finding.pid == identity.pid && finding.coroutine == identity.coroutine &&
                       finding.file == identity.file && finding.created_at == identity.created_at;
     if (!ours) continue;
-    const Role role = finding.severity == Severity::leak ? Role::bad : Role::warn;
-    const std::string text =
-        fmt::format("{} since {}: {}", finding.kind, format_duration(finding.since_s), finding.why);
-    constexpr int most_lines = 4;
-    for (auto& line : wrap(text, width, most_lines)) lines.push_back({{std::move(line), role}});
+    add_finding(lines, finding, width);
   }
 }
 
@@ -84,10 +127,7 @@ void add_stack(std::vector<Line>& lines, const SiteIdentity& identity) {
   lines.emplace_back();
   lines.push_back({{"Created by, innermost first", Role::title}});
   if (identity.created_at.empty()) lines.push_back({{"  not known", Role::dim}});
-  for (const Frame& frame : identity.created_at) {
-    const Role role = is_asyncio_file(frame.file) ? Role::dim : Role::strong;
-    lines.push_back({{"  " + format_frame(frame), role}});
-  }
+  add_frames(lines, identity.created_at, "  ");
   if (identity.stack_cut) lines.push_back({{"  ... (--stack-depth)", Role::dim}});
 }
 
@@ -128,20 +168,6 @@ void add_ages(std::vector<Line>& lines, const Report& report, const SiteRow& sit
   }
 }
 
-void add_history(std::vector<Line>& lines, const SiteRow& site, int width, int rows, bool ascii) {
-  constexpr int least_rows = 3, most_rows = 10, label_width = 8;
-  if (site.history.size() < 2 || width <= label_width) return;
-  const double most = *std::max_element(site.history.begin(), site.history.end());
-  const std::string label = format_count(static_cast<std::uint64_t>(std::max(0.0, most)));
-  lines.emplace_back();
-  lines.push_back({{"Outstanding, newest at the right", Role::title}});
-  bool top = true;
-  for (auto& row : graph(site.history, width - label_width, std::clamp(rows, least_rows, most_rows), ascii)) {
-    lines.push_back({{align_right(top ? label : "", label_width - 1) + " "}, {std::move(row), Role::sparkline}});
-    top = false;
-  }
-}
-
 }  // namespace
 
 std::vector<Line> site_lines(const Report& report, const UiState& ui, Size size) {
@@ -149,12 +175,19 @@ std::vector<Line> site_lines(const Report& report, const UiState& ui, Size size)
   if (site == nullptr) return {{{"This site is gone: its process has ended. Esc goes back.", Role::warn}}};
   std::vector<Line> lines;
   add_identity(lines, *site, process_of(report, *site), size.columns);
-  add_numbers(lines, *site);
+  add_counts(lines, *site);
+  add_states(lines, *site);
+  add_memory(lines, *site, size.columns);
+  if (const ProcessRow* process = process_of(report, *site); process != nullptr && process->process.census) {
+    add_labelled(lines, "Census", census_line(process->process, report.monotonic_ns), size.columns);
+  }
   add_findings(lines, report, *site->identity, size.columns);
-  add_stack(lines, *site->identity);
+  add_waiting(lines, *site);
+  if (!site->by_census) add_stack(lines, *site->identity);
   add_ages(lines, report, *site, size.columns, ui.ascii);
   const int headings = 2;
-  add_history(lines, *site, size.columns, size.rows - static_cast<int>(lines.size()) - headings, ui.ascii);
+  add_history(lines, "Outstanding, newest at the right", site->history, size.columns,
+              size.rows - static_cast<int>(lines.size()) - headings, ui.ascii);
   return lines;
 }
 

@@ -4,6 +4,7 @@
 // Pure; knows nothing of where the lines go.
 #pragma once
 
+#include "sample/inspection.h"
 #include "view/frame.h"
 #include "view/ui_state.h"
 
@@ -24,6 +25,15 @@ using Line = std::vector<Span>;
 // A site: who it is, its numbers, findings, ages, history, creation stack. Fills SIZE, may be longer.
 [[nodiscard]] std::vector<Line> site_lines(const Report& report, const UiState& ui, Size size);
 
+// The tasks of a site one by one, from the last look at its process; nullptr: none yet.
+[[nodiscard]] std::vector<Line> tasks_lines(const Report& report, const UiState& ui, const Inspection* inspection,
+                                            Size size);
+
+// A process: its counts, census, loops, memory, findings, history.
+[[nodiscard]] std::vector<Line> process_lines(const Report& report, const UiState& ui, Size size);
+// "process 812 uvicorn, Python 3.11.2, shop.service"
+[[nodiscard]] std::string process_title(const ProcessSample& process);
+
 [[nodiscard]] std::vector<Line> help_lines();
 [[nodiscard]] std::vector<Line> sort_lines(const UiState& ui);
 
@@ -31,6 +41,7 @@ using Line = std::vector<Span>;
 [[nodiscard]] std::vector<Line> empty_lines(const Report& report, const UiState& ui);
 
 // The lines of UiState::page; none for the table.
-[[nodiscard]] std::vector<Line> page_lines(const Report& report, const UiState& ui, Size size);
+[[nodiscard]] std::vector<Line> page_lines(const Report& report, const UiState& ui, const Inspection* inspection,
+                                           Size size);
 
 }  // namespace asyncleak

@@ -121,8 +121,8 @@ struct SiteFamilies {
     } else {
       tasks.add(labels + ",state=\"outstanding\"", row.outstanding);
     }
-    created.add(labels, row.created_total);
-    destroyed.add(labels, row.destroyed_total);
+    if (row.created_total) created.add(labels, *row.created_total);
+    if (row.destroyed_total) destroyed.add(labels, *row.destroyed_total);
     if (row.bytes) bytes.add(labels, *row.bytes);
     if (row.oldest_s) oldest.add(labels, *row.oldest_s);
   }
@@ -193,12 +193,18 @@ Family finding_family(const Report& report, std::size_t per_process) {
 void write_process_families(std::string& out, const Report& report) {
   Family resident{"asyncleak_process_resident_bytes", "gauge", "Resident memory of the process.",
                   Family::Merge::maximum};
+  Family ready{"asyncleak_loop_ready", "gauge", "Callbacks that the process's event loops will run next."};
+  Family timers{"asyncleak_loop_timers", "gauge", "Callbacks scheduled for later in the process's event loops."};
   for (const ProcessRow& row : report.processes) {
-    if (row.process.rss_bytes && !row.process.ended) {
-      resident.add(process_labels(row.process.pid, &row.process), *row.process.rss_bytes);
+    if (row.process.ended) continue;
+    const std::string labels = process_labels(row.process.pid, &row.process);
+    if (row.process.rss_bytes) resident.add(labels, *row.process.rss_bytes);
+    for (const LoopSample& loop : row.process.loops) {
+      if (loop.ready) ready.add(labels, *loop.ready);
+      if (loop.timers) timers.add(labels, *loop.timers);
     }
   }
-  resident.write(out);
+  for (const Family* family : {&resident, &ready, &timers}) family->write(out);
 }
 
 void write_own_families(std::string& out, const Report& report) {

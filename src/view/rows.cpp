@@ -70,6 +70,16 @@ const SiteRow* selected_site(const Report& report, const UiState& ui) {
   return found == report.sites.end() ? nullptr : &*found;
 }
 
+const ProcessRow* selected_process(const Report& report, const UiState& ui) {
+  if (!ui.by_process) {
+    const SiteRow* site = selected_site(report, ui);
+    return site != nullptr ? process_of(report, *site) : nullptr;
+  }
+  const auto found = std::find_if(report.processes.begin(), report.processes.end(),
+                                  [&](const ProcessRow& row) { return row.process.pid == ui.selected_pid; });
+  return found == report.processes.end() ? nullptr : &*found;
+}
+
 std::vector<const Column*> sort_columns(bool by_process) {
   std::vector<const Column*> choices;
   for (const Column& column : columns()) {

@@ -30,6 +30,8 @@ void select_row(UiState& ui, const std::vector<TableRow>& rows, int index);  // 
 
 // The site of the drill-down; nullptr when the report no longer has it.
 [[nodiscard]] const SiteRow* selected_site(const Report& report, const UiState& ui);
+// The process of the selected row; nullptr when the report no longer has it.
+[[nodiscard]] const ProcessRow* selected_process(const Report& report, const UiState& ui);
 
 // The columns the sort page and < > offer: those that rows of this table have.
 [[nodiscard]] std::vector<const Column*> sort_columns(bool by_process);

@@ -23,9 +23,14 @@ int put_line(ScreenFrame& frame, int row, const Line& line) {
 }
 
 // The creator; with room for it, also who called the creator.
-std::string created_text(const SiteIdentity& identity, int width) {
+std::string created_text(const SiteRow& site, int width) {
+  const SiteIdentity& identity = *site.identity;
   const Frame* frame = user_frame(identity);
-  if (frame == nullptr) return std::string(unknown_cell);
+  if (frame == nullptr) {
+    const std::string place = definition_of(site, false);
+    if (place.empty()) return std::string(unknown_cell);
+    return width_of(place) > width ? cut_left(definition_of(site, true), width) : place;
+  }
   std::string text = format_frame(*frame);
   if (width_of(text) > width) {
     Frame place = *frame;
@@ -55,7 +60,7 @@ std::string table_cell(const PlacedColumn& placed, const TableRow& row, bool asc
   }
   if (placed.kind == ColumnKind::command_line) return align_left(command_text(row.process->process), width);
   const Column& column = *placed.column;
-  if (column.id == "created_at") return align_left(created_text(*row.site->identity, width), width);
+  if (column.id == "created_at") return align_left(created_text(*row.site, width), width);
   const std::string text = cell_text(column, row);
   return column.align == Align::right ? align_right(text, width) : align_left(cut_left(text, width), width);
 }
@@ -118,8 +123,9 @@ void draw_table(ScreenFrame& frame, const Report& report, const UiState& ui, con
   }
 }
 
-void draw_page(ScreenFrame& frame, const Report& report, const UiState& ui, const Regions& regions) {
-  const std::vector<Line> lines = page_lines(report, ui, {frame.size().columns, regions.body_rows});
+void draw_page(ScreenFrame& frame, const Report& report, const UiState& ui, const Inspection* inspection,
+               const Regions& regions) {
+  const std::vector<Line> lines = page_lines(report, ui, inspection, {frame.size().columns, regions.body_rows});
   const int count = static_cast<int>(lines.size());
   const int first = std::clamp(ui.page_scroll, 0, std::max(0, count - regions.body_rows));
   for (int i = 0; i < regions.body_rows && first + i < count; ++i) {
@@ -166,6 +172,8 @@ void draw_keys(ScreenFrame& frame, int row, const UiState& ui) {
                                      KeyLabel{"f", "Filter"},  KeyLabel{"Space", "Pause"}, KeyLabel{"w", "Write"}};
   constexpr std::array page_keys = {KeyLabel{"Esc", "Back"}, KeyLabel{"Up/Down", "Scroll"}, KeyLabel{"Space", "Pause"},
                                     KeyLabel{"?", "Help"}};
+  constexpr std::array site_keys = {KeyLabel{"Esc", "Back"},       KeyLabel{"t", "Tasks"},     KeyLabel{"i", "Process"},
+                                    KeyLabel{"Up/Down", "Scroll"}, KeyLabel{"Space", "Pause"}, KeyLabel{"?", "Help"}};
   constexpr std::array sort_keys = {KeyLabel{"Enter", "Choose"}, KeyLabel{"Esc", "Back"}};
   if (row < 0) return;
   if (ui.prompt != Prompt::none) {
@@ -178,14 +186,17 @@ void draw_keys(ScreenFrame& frame, int row, const UiState& ui) {
     frame.put(row, 0, cut_right(ui.message, frame.size().columns), Role::warn);
   } else if (ui.page == Page::table) {
     draw_labels(frame, row, table_keys);
+  } else if (ui.page == Page::sort) {
+    draw_labels(frame, row, sort_keys);
   } else {
-    draw_labels(frame, row, ui.page == Page::sort ? std::span<const KeyLabel>(sort_keys) : page_keys);
+    const bool of_site = ui.page == Page::site || ui.page == Page::tasks;
+    draw_labels(frame, row, of_site ? std::span<const KeyLabel>(site_keys) : page_keys);
   }
 }
 
 }  // namespace
 
-ScreenFrame render(const Report& report, const UiState& ui, Size size) {
+ScreenFrame render(const Report& report, const UiState& ui, Size size, const Inspection* inspection) {
   ScreenFrame frame(size);
   const Regions where = regions(report, ui, size);
   const std::vector<Line> summary = summary_lines(report, ui);
@@ -204,7 +215,7 @@ ScreenFrame render(const Report& report, const UiState& ui, Size size) {
     draw_status(frame, where.status_row, report, ui, rows.size());
     draw_table(frame, report, ui, where, rows);
   } else {
-    draw_page(frame, report, ui, where);
+    draw_page(frame, report, ui, inspection, where);
   }
   draw_keys(frame, where.keys_row, ui);
   return frame;

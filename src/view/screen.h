@@ -5,11 +5,14 @@
 #pragma once
 
 #include "model/report.h"
+#include "sample/inspection.h"
 #include "view/frame.h"
 #include "view/ui_state.h"
 
 namespace asyncleak {
 
-[[nodiscard]] ScreenFrame render(const Report& report, const UiState& ui, Size size);
+// INSPECTION: the last answer to Action::inspect_site, for Page::tasks; nullptr: none yet.
+[[nodiscard]] ScreenFrame render(const Report& report, const UiState& ui, Size size,
+                                 const Inspection* inspection = nullptr);
 
 }  // namespace asyncleak

@@ -26,6 +26,23 @@ Span coverage_span(const std::array<std::size_t, 4>& covered) {
   return {"nothing observed yet", Role::normal};
 }
 
+// All processes together; empty where none has been looked at.
+Span census_span(const Report& report) {
+  std::uint64_t differences = 0;
+  std::size_t looked_at = 0, incomplete = 0;
+  for (const ProcessRow& row : report.processes) {
+    if (!row.process.census) continue;
+    const CensusSample& census = *row.process.census;
+    ++looked_at;
+    incomplete += census.complete ? 0 : 1;
+    differences += census.unknown_to_kernel + census.not_found;
+  }
+  if (looked_at == 0) return {""};
+  if (differences > 0) return {fmt::format(", census differs by {}", format_count(differences)), Role::warn};
+  if (incomplete > 0) return {fmt::format(", census incomplete for {}", processes_text(incomplete)), Role::warn};
+  return {", census agrees"};
+}
+
 Span dropped_span(const Report& report) {
   if (report.dropped_total == 0) return {", nothing dropped"};
   std::string reasons;
@@ -49,7 +66,31 @@ Line trust_line(const Report& report) {
       std::max(percent_of(probes.tasks_used, probes.tasks_limit), percent_of(probes.sites_used, probes.sites_limit));
   constexpr double nearly_full = 80;
   line.push_back({fmt::format(", maps {} full", format_percent(fill)), fill > nearly_full ? Role::warn : Role::normal});
+  line.push_back(census_span(report));
   line.push_back(dropped_span(report));
+  return line;
+}
+
+Line census_line(const ProcessSample& process, std::int64_t now_ns) {
+  if (!process.census) return {{"none: see the warnings, or wait for the first", Role::dim}};
+  const CensusSample& census = *process.census;
+  const double age_s = std::max(0.0, static_cast<double>(now_ns - census.taken_ns) / 1e9);
+  Line line = {{fmt::format("{} ago, {}, ", format_duration(age_s), format_milliseconds(census.duration_s))}};
+  const std::string tasks = format_whole(census.tasks) + " tasks";
+  if (census.unknown_to_kernel == 0 && census.not_found == 0) {
+    line.push_back({tasks + " = kernel's; 0 unknown, 0 not found", Role::good});
+  } else {
+    line.push_back({fmt::format("{}; {} unknown to the kernel, {} not found in memory", tasks, census.unknown_to_kernel,
+                                census.not_found),
+                    Role::warn});
+  }
+  if (census.python_tasks > 0) {
+    line.push_back({fmt::format("; {} of the pure-Python class", format_whole(census.python_tasks))});
+  }
+  if (census.complete) return line;
+  std::string reasons;
+  for (const auto& reason : census.reasons) reasons += (reasons.empty() ? ": " : ", ") + to_printable(reason);
+  line.push_back({"; incomplete" + reasons, Role::warn});
   return line;
 }
 

@@ -10,10 +10,11 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace asyncleak {
 
-enum class Page { table, site, help, sort };
+enum class Page { table, site, tasks, process, help, sort };
 enum class Prompt { none, search, filter };
 
 struct UiState {
@@ -23,7 +24,7 @@ struct UiState {
   std::string message;  // shown in the bottom line until the next key
 
   Page page = Page::table;
-  Page page_below = Page::table;  // where the help page goes back to
+  std::vector<Page> pages_below;  // where Esc goes back through; the table is below them all
   Prompt prompt = Prompt::none;   // keys go into the text of the search or the filter
   std::string search, filter;
 

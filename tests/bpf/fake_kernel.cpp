@@ -14,6 +14,11 @@ namespace {
 
 std::span<const host_map> descriptions() { return {host_maps, host_map_count}; }
 
+Map& accessed(const void* address) {
+  if (kernel().at_map_access) kernel().at_map_access();
+  return kernel().map_at(address);
+}
+
 }  // namespace
 
 Kernel& kernel() {
@@ -30,7 +35,7 @@ void Kernel::reset() {
   al_max_sites = loaded_max_sites;
   al_only_watched = 0;
   al_process_ids_used = al_site_ids_used = 0;
-  al_spilled_tasks = 0;
+  al_spilled_tasks = al_seeded_tasks = 0;
 }
 
 Map& Kernel::map(std::string_view name) { return maps_.find(name)->second; }
@@ -52,13 +57,13 @@ using asyncleak::fake::kernel;
 // The helpers, declared for the programs in fake/bpf/bpf_helpers.h.
 extern "C" {
 
-void* bpf_map_lookup_elem(void* map, const void* key) { return kernel().map_at(map).lookup(key); }
+void* bpf_map_lookup_elem(void* map, const void* key) { return asyncleak::fake::accessed(map).lookup(key); }
 
 long bpf_map_update_elem(void* map, const void* key, const void* value, __u64 flags) {
-  return kernel().map_at(map).update(key, value, flags);
+  return asyncleak::fake::accessed(map).update(key, value, flags);
 }
 
-long bpf_map_delete_elem(void* map, const void* key) { return kernel().map_at(map).erase(key); }
+long bpf_map_delete_elem(void* map, const void* key) { return asyncleak::fake::accessed(map).erase(key); }
 
 long bpf_map_push_elem(void* map, const void* value, __u64 /*flags*/) { return kernel().map_at(map).push(value); }
 

@@ -82,6 +82,8 @@ class Kernel {
   std::string comm = "python3";
   // Runs once, at the next read of user memory: the probe is preempted there by another one on this CPU.
   std::function<void()> at_next_read;
+  // Runs before every access to a map: where another CPU may come in between.
+  std::function<void()> at_map_access;
 
  private:
   std::map<std::string, Map, std::less<>> maps_;

@@ -20,7 +20,8 @@ const struct host_map host_maps[] = {
     HASH_OR_ARRAY(layouts),  HASH_OR_ARRAY(binaries), HASH_OR_ARRAY(watched),      HASH_OR_ARRAY(processes),
     HASH_OR_ARRAY(execs),    HASH_OR_ARRAY(threads),  HASH_OR_ARRAY(recent_tasks), HASH_OR_ARRAY(tasks),
     HASH_OR_ARRAY(site_ids), HASH_OR_ARRAY(sites),    STACK(free_sites),           HASH_OR_ARRAY(origins),
-    HASH_OR_ARRAY(codes),    HASH_OR_ARRAY(counters), HASH_OR_ARRAY(blocks),
+    HASH_OR_ARRAY(codes),    HASH_OR_ARRAY(counters), HASH_OR_ARRAY(blocks),       HASH_OR_ARRAY(set_aside),
+    HASH_OR_ARRAY(batch),
 };
 const unsigned host_map_count = sizeof(host_maps) / sizeof(host_maps[0]);
 

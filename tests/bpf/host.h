@@ -17,16 +17,21 @@ extern "C" {
 
 int task_init(void* ctx);
 int task_dealloc(void* ctx);
+int unawaited_warning(void* ctx);
 int calibrate(void* ctx);
 int process_fork(struct bpf_raw_tracepoint_args* ctx);
 int process_exec(struct bpf_raw_tracepoint_args* ctx);
 int process_exit(struct bpf_raw_tracepoint_args* ctx);
 int purge_process(struct al_purge* purge);
+int open_process(struct al_open_process* opening);
+int set_seeding(struct al_set_seeding* setting);
+int seed_tasks(struct al_seed_tasks* seed);
+int sites_of_tasks(struct al_sites_of* asked);
 
 extern volatile __u32 al_stack_depth, al_max_sites;
 extern volatile __u8 al_only_watched;
 extern __u32 al_process_ids_used, al_site_ids_used;
-extern __u64 al_spilled_tasks;
+extern __u64 al_spilled_tasks, al_seeded_tasks;
 
 struct host_map {
   void* map; /* what the programs pass to the helpers */

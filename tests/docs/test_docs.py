@@ -61,11 +61,13 @@ class Options(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.live, cls.running, cls.doctor = help_of(), help_of("run"), help_of("doctor")
+        cls.inspect = help_of("inspect")
 
     def test_help_is_understood(self):
         self.assertEqual(self.live[("-d", "--delay")], "1")
         self.assertEqual(self.live[("-h", "--help")], "")
         self.assertLess(set(self.doctor), set(self.running))
+        self.assertLess(set(self.doctor), set(self.inspect))
         self.assertLess(set(self.running), set(self.live))
 
     def test_man_page(self):
@@ -74,21 +76,29 @@ class Options(unittest.TestCase):
         self.assertEqual(man_options("All commands"), self.doctor)
         self.assertEqual(man_options("Live view only"), live)
         self.assertEqual(man_options("Live view and run"), both)
+        inspect = {names: default for names, default in self.inspect.items() if names not in self.doctor}
+        self.assertEqual(man_options("Inspect"), inspect)
 
     def test_readme(self):
-        rows = re.findall(r"^\| (`-.*?) \|.*\| (.*?) ?\|$", read("README.md"), re.MULTILINE)
+        live, inspect = read("README.md").split("\n| option of `inspect` |")
+        self.assertEqual(self.options_of(live), self.live)
+        self.assertEqual(self.options_of(inspect), {k: v for k, v in self.inspect.items() if k not in self.doctor})
+
+    @staticmethod
+    def options_of(text):
+        rows = re.findall(r"^\| (`-.*?) \|.*\| (.*?) ?\|$", text, re.MULTILINE)
         described = {}
         for names, default in rows:
             for option in re.findall(r"`(-[^`]*)`", names):
                 described[tuple(re.findall(r"--?[a-zA-Z][\w-]*", option))] = default
-        self.assertEqual(described, self.live)
+        return described
 
     def test_readme_says_what_is_not_for_run(self):
         rows = re.findall(r"^\| `(?:-\w, )?(--[\w-]+)[^`]*` \|.*not with `run`", read("README.md"), re.MULTILINE)
         self.assertEqual(set(rows) | {"--version"}, long_names(self.live) - long_names(self.running))
 
     def test_completions(self):
-        every = {name for names in self.live for name in names}
+        every = {name for names in [*self.live, *self.inspect] for name in names}
         # Not inside words: 2>/dev/null, "-quiet", "--fcs-skip" of fish's own commands.
         bash = read("completions", "asyncleak-top.bash")
         words = re.findall(r"(?<![\w-])(--?[a-zA-Z][\w-]*)", " ".join(re.findall(r"'(-h .*?)'", bash, re.DOTALL)) +
@@ -137,9 +147,13 @@ class Names(unittest.TestCase):
         self.assertEqual(set(items(man_section("Findings", "Ss"), "Cm")), set(made))
 
     def test_json_fields(self):
+        shared = re.findall(r'\{"(\w+)",', read("src", "view", "json_parts.cpp"))
         written = re.findall(r'\{"(\w+)",', read("src", "view", "json.cpp"))
         described = re.findall(r'"(\w+)"', man_section("JSON", "Ss"))
-        self.assertEqual(set(described), set(written))
+        self.assertEqual(set(described), {*written, *shared})
+        written = re.findall(r'"(\w+)"', read("src", "view", "inspect_json.cpp"))
+        described = re.findall(r'"(\w+)"', man_section("JSON of inspect", "Ss"))
+        self.assertEqual(set(described), {*written, *shared})
 
 
 class Readme(unittest.TestCase):

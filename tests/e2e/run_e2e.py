@@ -8,6 +8,7 @@ where it could is a failure. ASYNCLEAK_TOP names the program, ASYNCLEAK_FLEET th
 """
 
 import argparse
+import collections
 import os
 import sys
 from dataclasses import dataclass
@@ -38,6 +39,7 @@ SCENARIOS_BY_NAME = {
     "subinterpreters": Scenario(),
     "with_uvloop": Scenario(),
     "reinit": Scenario(),
+    "never_awaited": Scenario(modes=("pid", "system", "run"), work_s=60),
     "exec": Scenario(modes=("pid", "system")),
     "exit": Scenario(modes=("system",)),
 }
@@ -47,12 +49,29 @@ class NotApplicable(Exception):
     pass
 
 
+def unawaited_differences(frame, truth):
+    """Coroutines destroyed without having been awaited: by name in the findings, all of them in the process's row."""
+    lines = []
+    for process in truth["processes"]:
+        if "never_awaited" not in process:
+            continue
+        seen = collections.Counter()
+        for finding in frame["findings"]:
+            if finding["pid"] == process["pid"] and finding["kind"] == "never-awaited":
+                seen[finding["coroutine"]] += int(finding["why"].split()[0])
+        row = process_row(frame, process["pid"]) or {}
+        expected = dict(process["never_awaited"])
+        if seen != expected or row.get("never_awaited") != sum(expected.values()):
+            lines.append("never awaited: the tool says %r, %r; true %r" % (row.get("never_awaited"), seen, expected))
+    return lines
+
+
 def check_counts(tool, truth, deadline):
     """Reads frames until they equal the truth; one more must say the same. Returns that one."""
     agreed = 0
     while agreed < 2:
         frame = tool.frame(Deadline(FRAME_S))
-        problems = differences(frame, truth)
+        problems = differences(frame, truth) + unawaited_differences(frame, truth)
         agreed = 0 if problems else agreed + 1
         if problems and deadline.passed():
             raise Failure("the counts are not the truth:\n" + "\n".join(problems))

@@ -1,6 +1,7 @@
 // Everything the tool does with a stranger's ELF file, on whatever bytes libFuzzer finds.
 #include "elf/placement.h"
 #include "elf/task_functions.h"
+#include "elf/unawaited_warnings.h"
 
 #include <array>
 #include <cstdint>
@@ -31,6 +32,11 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (found) {
     place(*image, found->task_init);
     place(*image, found->task_dealloc);
+  }
+  if (const auto warnings = find_unawaited_warnings(*image, 40)) {
+    for (const Placement& warning : *warnings) {
+      if (!verify_placement(*image, warning)) std::abort();
+    }
   }
   for (const Segment& segment : image->segments()) {
     if (const auto function = image->function_at(segment.vaddr)) place(*image, function->begin);

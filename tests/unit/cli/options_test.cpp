@@ -66,6 +66,7 @@ TEST_CASE("without a word: the live view of everything, with the contract's defa
   CHECK(options.max_tasks == 1U << 20);
   CHECK(options.max_sites == 8192);
   CHECK(options.prom_textfile.empty());
+  CHECK(options.census_budget_percent == 5);
   CHECK(options.fail_on == FailOn::automatic);
   CHECK(options.policy.warn_tasks == 100);
   CHECK(options.policy.warn_rss_percent == 50);
@@ -91,6 +92,8 @@ TEST_CASE("every option of the live view, long and short") {
   CHECK(accept({"--stack-depth", "32"}).stack_depth == 32);
   CHECK(accept({"--max-tasks", "1024"}).max_tasks == 1024);
   CHECK(accept({"--max-sites", "64"}).max_sites == 64);
+  CHECK(accept({"--census-budget", "0"}).census_budget_percent == 0);
+  CHECK(accept({"--census-budget", "12.5"}).census_budget_percent == 12.5);
   CHECK(accept({"--fail-on", "leak"}).fail_on == FailOn::leak);
   CHECK(accept({"--fail-on", "warning"}).fail_on == FailOn::warning);
   CHECK(accept({"--fail-on", "never"}).fail_on == FailOn::never);
@@ -117,6 +120,34 @@ TEST_CASE("run takes the words after -- as they are") {
   CHECK(options.format == Format::json);
   CHECK(options.delay_s == 0.2);
   CHECK(options.program == std::vector<std::string>{"python3", "-c", "--", "--json"});
+}
+
+TEST_CASE("inspect: one process, and which of its tasks") {
+  const Options options = accept({"inspect", "4242"});
+  CHECK(options.command == Command::inspect);
+  CHECK(options.inspect.pid == 4242);
+  CHECK(options.inspect.task.empty());
+  CHECK(options.inspect.coroutine_glob.empty());
+  CHECK_FALSE(options.inspect.older_s);
+  CHECK_FALSE(options.inspect.values);
+  CHECK_FALSE(options.inspect.redact);
+  CHECK(options.inspect.limit == 1000);
+  CHECK(options.color);
+
+  const auto inspect = [](std::vector<std::string> words) {
+    words.insert(words.begin(), {"inspect", "4242"});
+    return accept(words);
+  };
+  CHECK(inspect({"--json"}).format == Format::json);
+  CHECK(accept({"inspect", "--json", "4242"}).inspect.pid == 4242);
+  CHECK(inspect({"--task", "Task-12"}).inspect.task == "Task-12");
+  CHECK(inspect({"--coroutine", "Conn.*"}).inspect.coroutine_glob == "Conn.*");
+  CHECK(inspect({"--older", "1.5"}).inspect.older_s == 1.5);
+  CHECK(inspect({"--locals"}).inspect.values);
+  CHECK(inspect({"--locals", "--redact"}).inspect.redact);
+  CHECK(inspect({"-l", "7"}).inspect.limit == 7);
+  CHECK(inspect({"--limit", "0"}).inspect.limit == 0);
+  CHECK_FALSE(inspect({"--no-color"}).color);
 }
 
 TEST_CASE("doctor takes processes") {
@@ -169,6 +200,15 @@ TEST_CASE("a wrong command line is one line on stderr that names what is wrong, 
       {{"--sort", "beauty"}, "--sort"},
       {{"--limit", "-1"}, "--limit: -1 is not a number from 0 on"},
       {{"--limit", "x"}, "--limit"},
+      {{"--census-budget", "101"}, "--census-budget"},
+      {{"--census-budget", "-1"}, "--census-budget"},
+      {{"inspect"}, "inspect needs one process"},
+      {{"inspect", "12", "13"}, "inspect needs one process"},
+      {{"inspect", "app"}, "'app' is not a process id"},
+      {{"inspect", "12", "--older", "-1"}, "--older"},
+      {{"inspect", "12", "--redact"}, "--redact goes with --locals"},
+      {{"inspect", "12", "--batch"}, "--batch"},
+      {{"inspect", "12", "--", "ls"}, "goes with 'run' only"},
       {{"--stack-depth", "33"}, "--stack-depth"},
       {{"--stack-depth", "-1"}, "--stack-depth"},
       {{"--max-tasks", "1023"}, "--max-tasks"},

@@ -2,7 +2,9 @@
 #include "elf/placement.h"
 #include "elf/symbols.h"
 #include "elf/task_functions.h"
+#include "elf/unawaited_warnings.h"
 
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <cstdlib>
 #include <filesystem>
@@ -83,6 +85,40 @@ TEST_CASE("every interpreter present: the type slots answer, as .symtab does, an
   }
   WARN("interpreters checked: " << with_tasks);
   CHECK(with_tasks > 0);
+}
+
+// From a str to its characters: 3.12 on, up to 3.11 (and free-threaded 3.14 on), free-threaded 3.13.
+std::vector<Placement> warnings_of(const Image& image) {
+  for (const std::uint64_t ascii_data : {40, 48, 56}) {
+    if (auto found = find_unawaited_warnings(image, ascii_data)) return *found;
+  }
+  return {};
+}
+
+TEST_CASE("every interpreter present: the code that warns of a never-awaited coroutine is found, as .symtab has it") {
+  int with_runtime = 0;
+  for (const std::string& file : corpus()) {
+    const auto image = Image::open(file);
+    if (!image || !image->dynamic_symbol("_PyRuntime")) continue;
+    INFO(file);
+    ++with_runtime;
+    const auto places = warnings_of(*image);
+    REQUIRE(!places.empty());
+    CHECK(places.size() <= 6);
+    for (const auto& place : places) {
+      INFO(place.instruction);
+      CHECK(verify_placement(*image, place));
+    }
+    const auto symbols = load_symbols(*image, file);
+    const auto named = symbols ? symbols->find("_PyErr_WarnUnawaitedCoroutine") : std::nullopt;
+    if (!named) continue;
+    const auto function = image->function_at(*named);
+    REQUIRE(function);
+    CHECK(std::count_if(places.begin(), places.end(),
+                        [&](const auto& each) { return function->contains(each.vaddr); }) == 1);
+  }
+  WARN("interpreters checked: " << with_runtime);
+  CHECK(with_runtime > 0);
 }
 
 }  // namespace

@@ -14,6 +14,13 @@ TEST_CASE("counts are exact up to four digits, then three significant ones") {
   CHECK(format_count(UINT64_MAX) == "18447P");
 }
 
+TEST_CASE("whole numbers have every digit, in threes") {
+  CHECK(format_whole(0) == "0");
+  CHECK(format_whole(999) == "999");
+  CHECK(format_whole(12'034) == "12,034");
+  CHECK(format_whole(1'234'567) == "1,234,567");
+}
+
 TEST_CASE("rates keep three digits and say 0 for next to nothing") {
   CHECK(format_rate(0) == "0");
   CHECK(format_rate(0.004) == "0");
@@ -36,6 +43,12 @@ TEST_CASE("durations have two units at most") {
   CHECK(format_duration(7500) == "2h05m");
   CHECK(format_duration(3 * 86400 + 4 * 3600) == "3d04h");
   CHECK(format_duration(-1) == "-");
+}
+
+TEST_CASE("short durations in milliseconds") {
+  CHECK(format_milliseconds(0.00041) == "0.4ms");
+  CHECK(format_milliseconds(0.0124) == "12ms");
+  CHECK(format_milliseconds(1.5) == "1.5s");
 }
 
 TEST_CASE("bytes are binary units") {

@@ -26,13 +26,38 @@ trust: exact, 1 process not observed, maps 0.1% full, 2 dropped (stack_unreadabl
 
 LEAK task-leak: pid 42 Conn.waiter: 412 of 420 tasks created in the last 60s still exist; +84.0/min over 5m00s; oldest 4m58s; created at app.py:31 in handler
 
-PID COMMAND  COROUTINE   OUT +/MIN NEW/s END/s OLDEST AGE p50 BYTES VERDICT CREATED CREATED AT
- 42 app "x"? Conn.waiter 412 +84.0  2.00  0.50  4m58s   2m29s     - leak      12.4k /srv/app.py:31 handler
- 42 app "x"? Pool.worker   8     0     0     0 >1h06m   1h06m     - steady        8 -
+PID COMMAND  KIND COROUTINE   OUT PENDING DONE +/MIN NEW/s END/s OLDEST AGE p50 BYTES HELD VERDICT CREATED CREATED AT
+ 42 app "x"? task Conn.waiter 412       -    - +84.0  2.00  0.50  4m58s   2m29s     -    - leak      12.4k /srv/app.py:31 handler
+ 42 app "x"? task Pool.worker   8       -    -     0     0     0 >1h06m   1h06m     -    - steady        8 -
 
 warning: pid 43 b�: asyncio is not loaded
 
 )");
+}
+
+TEST_CASE("what memory shows of a process: a line a fact") {
+  Report report = example_report();
+  report.monotonic_ns = 10'000'000'000;
+  ProcessSample& process = report.processes[0].process;
+  process.comm = "app";
+  CensusSample& census = process.census.emplace();
+  census.taken_ns = 9'000'000'000;
+  census.duration_s = 0.004;
+  census.tasks = 420;
+  LoopSample loop;
+  loop.kind = "uvloop.loop.Loop";
+  loop.unknown = "uvloop keeps them in C";
+  process.loops = {loop};
+  MemorySample& memory = process.memory.emplace();
+  memory.mapped_bytes = 1U << 20;
+  memory.swapped_bytes = 4096;
+  memory.unknown = "no layout";
+  CHECK(batch(report).find(R"(
+census: pid 42 app: 1.0s ago, 4.0ms, 420 tasks = kernel's; 0 unknown, 0 not found
+loop: pid 42 app: uvloop.loop.Loop: not known: uvloop keeps them in C
+memory: pid 42 app: RSS 100MiB: 0B C heap, 1.00MiB mapped, 0B stacks, 0B files, 0B shared, 4.00KiB swapped out; small objects not known: no layout
+
+warning: pid 43)") != std::string::npos);
 }
 
 TEST_CASE("the limit counts what it hides") {

@@ -1,6 +1,7 @@
 #include "view/json.h"
 
 #include "report_fixture.h"
+#include "screen_fixture.h"
 
 #include <catch2/catch.hpp>
 
@@ -13,31 +14,59 @@ TEST_CASE("the contract, literally") {
       R"("probes":{"hits_per_s":2.5,"dropped_total":2,"overhead_percent":0.000163},)"
       R"("processes":[{"pid":42,"comm":"app \"x\"\n","cmdline":"python3 app.py","exe":"/usr/bin/python3.11",)"
       R"("python":"3.11.2","unit":"app.service","container":null,)"
-      R"("tasks":{"outstanding":420,"pending":null,"done":null},"asyncgens":null,)"
-      R"("rss_bytes":104857600,"rss_baseline_bytes":null,"loops":null,)"
+      R"("tasks":{"outstanding":420,"pending":null,"done":null},"asyncgens":null,"never_awaited":null,)"
+      R"("rss_bytes":104857600,"rss_baseline_bytes":null,"memory":null,"loops":null,"census":null,)"
       R"("coverage":{"tasks":"exact","bytes":"none","loops":"none"},"warnings":[]},)"
       R"({"pid":43,"comm":"b�","cmdline":"","exe":null,"python":null,"unit":null,"container":null,)"
-      R"("tasks":{"outstanding":null,"pending":null,"done":null},"asyncgens":null,)"
-      R"("rss_bytes":null,"rss_baseline_bytes":null,"loops":null,)"
+      R"("tasks":{"outstanding":null,"pending":null,"done":null},"asyncgens":null,"never_awaited":null,)"
+      R"("rss_bytes":null,"rss_baseline_bytes":null,"memory":null,"loops":null,"census":null,)"
       R"("coverage":{"tasks":"none","bytes":"none","loops":"none"},"warnings":["asyncio is not loaded"]}],)"
       R"("sites":[{"pid":42,"kind":"task","coroutine":"Conn.waiter","file":"/srv/app.py","line":12,)"
       R"("created_at":[{"function":"create_task","file":"/usr/lib/python3.11/asyncio/tasks.py","line":371},)"
-      R"({"function":"handler","file":"/srv/app.py","line":31}],"waiting_at":null,)"
-      R"("outstanding":412,"pending":null,"done":null,"preexisting":0,)"
+      R"({"function":"handler","file":"/srv/app.py","line":31}],"waiting_at":null,"waiting_here":null,"waiting_of":null,)"
+      R"("outstanding":412,"pending":null,"done":null,"cancel_requested":null,"preexisting":0,)"
       R"("created_total":12420,"destroyed_total":12008,"created_per_s":2.0,"destroyed_per_s":0.5,)"
       R"("growth_per_min":84.0,"oldest_s":298.0,"median_age_s":149.0,)"
-      R"("bytes":null,"allocated_bytes":null,"held_bytes":null,"verdict":"leak"},)"
+      R"("bytes":null,"allocated_bytes":null,"held_bytes":null,"held_error_bytes":null,"held_at_least":null,)"
+      R"("buffered_bytes":null,"holders":[],"verdict":"leak"},)"
       R"({"pid":42,"kind":"task","coroutine":"Pool.worker","file":"/srv/app.py","line":12,)"
-      R"("created_at":[],"waiting_at":null,)"
-      R"("outstanding":8,"pending":null,"done":null,"preexisting":0,)"
+      R"("created_at":[],"waiting_at":null,"waiting_here":null,"waiting_of":null,)"
+      R"("outstanding":8,"pending":null,"done":null,"cancel_requested":null,"preexisting":0,)"
       R"("created_total":8,"destroyed_total":0,"created_per_s":0.0,"destroyed_per_s":0.0,)"
       R"("growth_per_min":0.0,"oldest_s":4000.0,"median_age_s":4000.0,)"
-      R"("bytes":null,"allocated_bytes":null,"held_bytes":null,"verdict":"steady"}],)"
+      R"("bytes":null,"allocated_bytes":null,"held_bytes":null,"held_error_bytes":null,"held_at_least":null,)"
+      R"("buffered_bytes":null,"holders":[],"verdict":"steady"}],)"
       R"("findings":[{"kind":"task-leak","severity":"leak","pid":42,"coroutine":"Conn.waiter","file":"/srv/app.py","line":12,)"
       R"("created_at":[{"function":"create_task","file":"/usr/lib/python3.11/asyncio/tasks.py","line":371},)"
       R"({"function":"handler","file":"/srv/app.py","line":31}],)"
       R"("outstanding":412,"growth_per_min":84.0,"bytes":null,"since_s":270.5,)"
       R"("why":"412 of 420 tasks created in the last 60s still exist; +84.0/min over 5m00s; oldest 4m58s; created at app.py:31 in handler"}]})");
+}
+
+TEST_CASE("what the census saw of a process and of its sites") {
+  Report report = test::census_report();
+  report.processes[0].process.census->reasons = {"one"};
+  const std::string json = to_json(report);
+  const auto contains = [&json](std::string_view part) { return json.find(part) != std::string::npos; };
+  CHECK(contains(R"("tasks":{"outstanding":820,"pending":800,"done":20},"asyncgens":7,"never_awaited":null,)"));
+  CHECK(contains(R"("memory":{"arenas_bytes":73400320,"small_objects_bytes":63963136,"small_objects":900000,)"
+                 R"("c_heap_bytes":12582912,"mapped_bytes":9437184,"stacks_bytes":1048576,"files_bytes":8388608,)"
+                 R"("shared_bytes":0,"swapped_bytes":0,"unknown":null},)"
+                 R"("loops":[{"kind":"asyncio.unix_events._UnixSelectorEventLoop","running":true,"ready":3,)"
+                 R"("timers":1200,"timers_cancelled":2,"transports":40,"asyncgens":7,"executor_queue":null,)"
+                 R"("unknown":null}],)"
+                 R"("census":{"age_s":0.8,"duration_ms":12.4,"objects":88120,"tasks":1203,"unknown_to_kernel":0,)"
+                 R"("not_found":0,"complete":true,"reasons":["one"]},)"
+                 R"("coverage":{"tasks":"since-attach","bytes":"none","loops":"exact"})"));
+  CHECK(contains(R"("waiting_at":[{"function":"Queue.get","file":"/usr/lib/python3.11/asyncio/queues.py","line":158},)"
+                 R"({"function":"refresh","file":"/srv/shop/cart.py","line":57}],"waiting_here":37,"waiting_of":40,)"
+                 R"("outstanding":812,"pending":800,"done":12,"cancel_requested":3,)"));
+  CHECK(contains(R"j("held_bytes":100663296,"held_error_bytes":4194304.0,"held_at_least":false,"buffered_bytes":null,)j"
+                 R"j("holders":["set `background` of module app (812 items)"],"verdict":"leak")j"));
+  CHECK(contains(R"("kind":"timer","coroutine":"Cache.expire","file":"/srv/shop/feed.py","line":9,"created_at":[],)"
+                 R"("waiting_at":null,"waiting_here":null,"waiting_of":null,"outstanding":1198,"pending":null,)"
+                 R"("done":null,"cancel_requested":null,"preexisting":0,"created_total":null,"destroyed_total":null,)"
+                 R"("created_per_s":null,)"));
 }
 
 TEST_CASE("an empty first report has nulls, not zeros") {

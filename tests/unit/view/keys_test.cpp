@@ -143,7 +143,7 @@ TEST_CASE("sort: s chooses a column, < > move along those shown, I reverses") {
   Session session;
   session.type(U"s");
   CHECK(session.shows("Sort by (Enter chooses, Esc leaves)"));
-  session.press(KeyCode::up);
+  for (int i = 0; i < 3; ++i) session.press(KeyCode::up);
   session.press(KeyCode::enter);
   CHECK(session.ui.page == Page::table);
   CHECK(session.ui.sort == "outstanding");
@@ -242,4 +242,46 @@ TEST_CASE("no key does harm without rows") {
   }
   session.type(U"n<>Ips");
   CHECK(session.shows("Sort by"));
+}
+
+TEST_CASE("t asks for a look at the site's tasks, from the table, from its page, and again") {
+  Session session;
+  CHECK(session.type(U"t") == Action::inspect_site);
+  CHECK(session.ui.page == Page::tasks);
+  CHECK(session.ui.selected_site == 1U);
+  CHECK(session.shows("not looked at yet"));
+  CHECK(session.type(U"t") == Action::inspect_site);
+  session.press(KeyCode::escape);
+  CHECK(session.ui.page == Page::table);
+
+  session.press(KeyCode::enter);
+  CHECK(session.press(KeyCode::enter) == Action::inspect_site);
+  CHECK(session.ui.page == Page::tasks);
+  session.press(KeyCode::escape);
+  CHECK(session.ui.page == Page::site);
+  session.press(KeyCode::escape);
+  CHECK(session.ui.page == Page::table);
+}
+
+TEST_CASE("i shows the process of the row; Esc goes back through every page") {
+  Session session;
+  session.type(U"p");
+  CHECK(session.type(U"t") == Action::none);  // a process is many sites
+  session.type(U"i");
+  CHECK(session.ui.page == Page::process);
+  CHECK(session.shows("process 812 uvicorn, Python 3.11.2  leak"));
+  session.press(KeyCode::escape);
+  session.type(U"p");
+
+  session.press(KeyCode::enter);
+  session.type(U"i");
+  CHECK(session.shows("process 812 uvicorn, Python 3.11.2  leak"));
+  session.type(U"?");
+  CHECK(session.ui.page == Page::help);
+  session.press(KeyCode::escape);
+  CHECK(session.ui.page == Page::process);
+  session.press(KeyCode::escape);
+  CHECK(session.ui.page == Page::site);
+  session.press(KeyCode::escape);
+  CHECK(session.ui.page == Page::table);
 }

@@ -70,6 +70,32 @@ TEST_CASE("states replace the total once they are known") {
   CHECK(lines[1].ends_with(",state=\"done\"} 12"));
 }
 
+TEST_CASE("gauges of the loops, summed in each process, and only those observed") {
+  Report report = example_report();
+  LoopSample loop;
+  loop.ready = 3;
+  loop.timers = 12;
+  report.processes[0].process.loops = {loop, loop, LoopSample{}};
+  const std::string text = to_prometheus(report, {});
+  CHECK(lines_with(text, "asyncleak_loop_") ==
+        std::vector<std::string>{
+            R"(asyncleak_loop_ready{pid="42",comm="app \"x\"\n",unit="app.service",container=""} 6)",
+            R"(asyncleak_loop_timers{pid="42",comm="app \"x\"\n",unit="app.service",container=""} 24)"});
+}
+
+TEST_CASE("what no probe sees has no counters, and what is no task no series") {
+  Report report = example_report();
+  report.sites[1].by_census = true;
+  report.sites[1].created_total.reset();
+  report.sites[1].destroyed_total.reset();
+  auto identity = std::make_shared<SiteIdentity>(*report.sites[0].identity);
+  identity->kind = "timer";
+  report.sites[0].identity = identity;
+  const std::string text = to_prometheus(report, {});
+  CHECK(lines_with(text, "asyncleak_tasks{").size() == 1);
+  CHECK(lines_with(text, "asyncleak_tasks_created_total{").empty());
+}
+
 TEST_CASE("the top sites of each process are named, the rest is one series") {
   Report report;
   for (std::uint64_t i = 1; i <= 25; ++i) {

@@ -21,6 +21,7 @@ inline SiteRow site_row(std::uint64_t id, pid_t pid, std::string coroutine, std:
   row.identity = identity;
   row.outstanding = outstanding;
   row.created_total = outstanding;
+  row.destroyed_total = 0;
   return row;
 }
 

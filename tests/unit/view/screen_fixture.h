@@ -92,4 +92,80 @@ inline Report report() {
   return report;
 }
 
+// A site that only the census sees.
+inline SiteRow census_site(std::uint64_t id, const ProcessRow& process, const std::string& kind,
+                           const std::string& name, std::uint64_t outstanding, Verdict verdict) {
+  auto identity = std::make_shared<SiteIdentity>();
+  identity->id = id;
+  identity->pid = process.process.pid;
+  identity->process = process.process.id;
+  identity->kind = kind;
+  identity->coroutine = name;
+  identity->file = kind == "transport" ? "" : "/srv/shop/feed.py";
+  if (kind != "transport") identity->line = 9;
+  SiteRow row;
+  row.identity = identity;
+  row.by_census = true;
+  row.outstanding = outstanding;
+  row.growth_per_min = verdict == Verdict::leak ? 60 : 0;
+  row.verdict = verdict;
+  row.history = {1, 2, 3};
+  return row;
+}
+
+// The same with what a census of the first process has seen, 0.8 seconds ago.
+inline Report census_report() {
+  Report all = report();
+  ProcessSample& process = all.processes[0].process;
+  process.loop_coverage = Coverage::exact;
+  LoopSample loop;
+  loop.kind = "asyncio.unix_events._UnixSelectorEventLoop";
+  loop.running = true;
+  loop.ready = 3;
+  loop.timers = 1200;
+  loop.timers_cancelled = 2;
+  loop.transports = 40;
+  loop.asyncgens = 7;
+  process.loops = {loop};
+  process.asyncgens = 7;
+  CensusSample census;
+  census.taken_ns = all.monotonic_ns - 800'000'000;
+  census.duration_s = 0.0124;
+  census.objects = 88'120;
+  census.tasks = 1203;
+  process.census = census;
+  MemorySample memory;
+  memory.arenas_bytes = 70U << 20;
+  memory.small_objects_bytes = 61U << 20;
+  memory.small_objects = 900'000;
+  memory.c_heap_bytes = 12U << 20;
+  memory.mapped_bytes = 9U << 20;
+  memory.stacks_bytes = 1U << 20;
+  memory.files_bytes = 8U << 20;
+  process.memory = memory;
+  all.processes[0].pending = 800;
+  all.processes[0].done = 20;
+
+  SiteRow& leak = all.sites[0];
+  leak.pending = 800;
+  leak.done = 12;
+  leak.cancel_requested = 3;
+  leak.failed = 1;
+  leak.cancelled = 0;
+  leak.waiting_at = {{"Queue.get", "/usr/lib/python3.11/asyncio/queues.py", 158}, {"refresh", "/srv/shop/cart.py", 57}};
+  leak.waiting_here = 37;
+  leak.waiting_of = 40;
+  leak.held = HeldSample{100663296, 4194304, 40, false};
+  leak.held_bytes = 100663296;
+  leak.holders = {"set `background` of module app (812 items)"};
+
+  all.sites.push_back(census_site(4, all.processes[0], "asyncgen", "feed.ticks", 7, Verdict::steady));
+  all.sites.back().waiting_at = {{"ticks", "/srv/shop/feed.py", 14}};
+  all.sites.back().waiting_here = all.sites.back().waiting_of = 7;
+  all.sites.push_back(census_site(5, all.processes[0], "timer", "Cache.expire", 1198, Verdict::leak));
+  all.sites.push_back(census_site(6, all.processes[0], "transport", "HttpProtocol", 40, Verdict::steady));
+  all.sites.back().buffered_bytes = 1258291;
+  return all;
+}
+
 }  // namespace asyncleak::test

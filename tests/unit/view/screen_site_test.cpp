@@ -59,7 +59,7 @@ Outstanding, newest at the right
 
 
 
-EscBack Up/DownScroll SpacePause ?Help
+EscBack tTasks iProcess Up/DownScroll SpacePause ?Help
 )");
 }
 

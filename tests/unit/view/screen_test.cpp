@@ -60,13 +60,13 @@ TEST_CASE("200x50: the full creation site, the sparkline and every column") {
       R"(LEAK shop.cart.refresh (pid 812): 812 of 812 tasks created in the last 5m32s still exist; +120/min over 5m32s; oldest 5m12s; created at api.py:31 in handler)");
   CHECK(
       lines[6] ==
-      R"( PID COMMAND COROUTINE               OUT  +/MIN  NEW/s  END/s OLDEST AGE p50 VERDICT CREATED HISTORY                  CREATED AT)");
+      R"( PID COMMAND KIND COROUTINE               OUT  +/MIN  NEW/s  END/s OLDEST AGE p50 VERDICT CREATED HISTORY                  CREATED AT)");
   CHECK(
       lines[7] ==
-      R"( 812 uvicorn shop.cart.refresh       812   +120   2.50   0.50  5m12s     20s leak        912                 ▁▂▃▄▅▆▇█ /srv/shop/api.py:31 handler < app.py:8 main)");
+      R"( 812 uvicorn task shop.cart.refresh       812   +120   2.50   0.50  5m12s     20s leak        912                 ▁▂▃▄▅▆▇█ /srv/shop/api.py:31 handler < app.py:8 main)");
   CHECK(
       lines[9] ==
-      R"(1907 worker  jobs.Queue.run          112      0   2.50   0.50  5m12s     20s churn       212                 ▁▂▃▄▅▆▇█ /srv/shop/api.py:31 handler < app.py:8 main)");
+      R"(1907 worker  task jobs.Queue.run          112      0   2.50   0.50  5m12s     20s churn       212                 ▁▂▃▄▅▆▇█ /srv/shop/api.py:31 handler < app.py:8 main)");
 }
 
 TEST_CASE("40x10: the leak and its numbers are left") {
@@ -86,7 +86,7 @@ LEAK shop.cart.refresh (pid 812): 812 of
 
 TEST_CASE("no size crashes") {
   const Report report = test::report();
-  for (const Page page : {Page::table, Page::site, Page::help, Page::sort}) {
+  for (const Page page : {Page::table, Page::site, Page::tasks, Page::process, Page::help, Page::sort}) {
     for (const bool by_process : {false, true}) {
       UiState ui;
       ui.page = page;

@@ -1,10 +1,11 @@
-// Samples of this machine, now: session, catalog, mapping events and map reader in one.
+// Samples of this machine, now: what the probes count and what the census sees, in one.
 //
 // Used by src/cli. One thread; react() and sample() are called from the main loop.
 #pragma once
 
 #include "probe/catalog.h"
 #include "probe/session.h"
+#include "sample/inspection.h"
 #include "sample/sample.h"
 #include "util/result.h"
 
@@ -13,12 +14,13 @@
 #include <string>
 #include <vector>
 
-namespace asyncleak::probe {
+namespace asyncleak::live {
 
 struct WatchOptions {
-  Scope scope;
-  SessionOptions session;
-  bool keep_ended = false;  // ended processes stay in the samples
+  probe::Scope scope;
+  probe::SessionOptions session;
+  bool keep_ended = false;    // ended processes stay in the samples
+  double census_percent = 5;  // of one core, for looking at memory; 0: never
 };
 
 class LiveSource {
@@ -38,7 +40,10 @@ class LiveSource {
   // `run`: attaches to an interpreter that nobody runs yet. Best effort.
   void prepare(const std::string& executable);
 
-  [[nodiscard]] const Catalog& catalog() const;
+  // One process in depth, with what the probes know of its tasks.
+  [[nodiscard]] Result<Inspection> inspect(const InspectRequest& request);
+
+  [[nodiscard]] const probe::Catalog& catalog() const;
 
  private:
   struct State;
@@ -46,4 +51,4 @@ class LiveSource {
   std::unique_ptr<State> state_;
 };
 
-}  // namespace asyncleak::probe
+}  // namespace asyncleak::live

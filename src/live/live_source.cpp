@@ -1,9 +1,12 @@
-#include "probe/live_source.h"
+#include "live/live_source.h"
 
+#include "live/censuses.h"
+#include "live/inspector.h"
 #include "probe/calibration.h"
 #include "probe/clock.h"
 #include "probe/map_reader.h"
 #include "probe/mmap_watch.h"
+#include "probe/task_records.h"
 
 #include <fmt/format.h>
 #include <sys/epoll.h>
@@ -11,14 +14,14 @@
 #include <optional>
 #include <set>
 
-namespace asyncleak::probe {
+namespace asyncleak::live {
 
 namespace {
 
 // Mapping events tell at once; this finds what lost ones did not and costs a look at every process.
 constexpr std::int64_t full_scan_interval_ns = 30'000'000'000;
 
-Result<Fd> wait_for(const MmapWatch& watch) {
+Result<Fd> wait_for(const probe::MmapWatch& watch) {
   Fd epoll(epoll_create1(EPOLL_CLOEXEC));
   if (!epoll) return fail(system_error("epoll_create1", errno));
   for (const int fd : watch.fds()) {
@@ -33,21 +36,38 @@ Result<Fd> wait_for(const MmapWatch& watch) {
 }  // namespace
 
 struct LiveSource::State {
-  Session session;
-  MmapWatch mappings;
+  probe::Session session;
+  probe::MmapWatch mappings;
   Fd epoll;
-  Catalog catalog;
-  MapReader reader;
+  probe::Catalog catalog;
+  probe::MapReader reader;
+  probe::TaskRecords records;
+  Censuses censuses;
   double trap_ns = 0;
   std::int64_t last_full_scan_ns = 0;
 
-  State(Session loaded, MmapWatch watch, Fd waiting, WatchOptions options)
+  void tell(InspectedTask& task, std::uint32_t process);
+
+  State(probe::Session loaded, probe::MmapWatch watch, Fd waiting, WatchOptions options)
       : session(std::move(loaded)),
         mappings(std::move(watch)),
         epoll(std::move(waiting)),
         catalog(&session, std::move(options.scope)),
-        reader(session, catalog, options.keep_ended) {}
+        reader(session, catalog, options.keep_ended),
+        records(session),
+        censuses(options.census_percent) {}
 };
+
+// What the kernel knows of a task: where and when it was created.
+void LiveSource::State::tell(InspectedTask& task, std::uint32_t process) {
+  const auto known = records.births_of(process, std::span(&task.address, 1));
+  if (!known || known->front().site == 0) return;
+  const auto identity = reader.identity_of(known->front().site);
+  if (!identity) return;
+  task.created_at = identity->created_at;
+  task.age_at_least = identity->preexisting;
+  task.age_s = static_cast<double>(probe::monotonic_ns() - known->front().born_ns) / 1e9;
+}
 
 LiveSource::LiveSource(std::unique_ptr<State> state) : state_(std::move(state)) {}
 LiveSource::LiveSource(LiveSource&&) noexcept = default;
@@ -55,21 +75,21 @@ LiveSource::~LiveSource() = default;
 
 Result<LiveSource> LiveSource::make(WatchOptions options) {
   const auto pids = options.scope.pids;
-  auto session = Session::make(options.session);
+  auto session = probe::Session::make(options.session);
   if (!session) return fail(session.error());
-  auto watch = MmapWatch::make();
+  auto watch = probe::MmapWatch::make();
   if (!watch) return fail(watch.error());
   auto epoll = wait_for(*watch);
   if (!epoll) return fail(epoll.error());
   auto state = std::make_unique<State>(std::move(*session), std::move(*watch), std::move(*epoll), std::move(options));
-  auto trap = measure_trap_ns(state->session);
+  auto trap = probe::measure_trap_ns(state->session);
   if (!trap) return fail(trap.error());
   state->trap_ns = *trap;
   for (const pid_t pid : pids) {
     if (auto watched = state->catalog.require(pid); !watched) return fail(watched.error());
   }
   state->catalog.scan(true);
-  state->last_full_scan_ns = monotonic_ns();
+  state->last_full_scan_ns = probe::monotonic_ns();
   return LiveSource(std::move(state));
 }
 
@@ -84,11 +104,27 @@ void LiveSource::react() {
 
 Sample LiveSource::sample() {
   react();
-  const bool full = monotonic_ns() - state_->last_full_scan_ns > full_scan_interval_ns;
-  if (full) state_->last_full_scan_ns = monotonic_ns();
+  const bool full = probe::monotonic_ns() - state_->last_full_scan_ns > full_scan_interval_ns;
+  if (full) state_->last_full_scan_ns = probe::monotonic_ns();
   state_->catalog.scan(full);
   state_->catalog.check_layouts();
-  return state_->reader.read(state_->trap_ns);
+  state_->censuses.look(state_->catalog, {&state_->records, &state_->reader});
+  auto sample = state_->reader.read(state_->trap_ns);
+  state_->censuses.add_to(sample);
+  return sample;
+}
+
+Result<Inspection> LiveSource::inspect(const InspectRequest& request) {
+  const auto process = state_->catalog.processes().find(request.pid);
+  ProcessReader* reader = state_->censuses.reader_of(request.pid);
+  if (process == state_->catalog.processes().end() || reader == nullptr) {
+    return live::inspect(request.pid, request);  // says why not, or can without probes
+  }
+  const auto opened = state_->records.open(request.pid);
+  if (!opened) return fail(opened.error());
+  return live::inspect(*reader, process->second, request, [&](const census::Snapshot&) {
+    return [this, id = opened->id](InspectedTask& task) { state_->tell(task, id); };
+  });
 }
 
 Result<void> LiveSource::watch_tree(pid_t root) { return state_->session.watch(root); }
@@ -98,6 +134,6 @@ void LiveSource::prepare(const std::string& executable) {
   (void)state_->catalog.prepare(executable);
 }
 
-const Catalog& LiveSource::catalog() const { return state_->catalog; }
+const probe::Catalog& LiveSource::catalog() const { return state_->catalog; }
 
-}  // namespace asyncleak::probe
+}  // namespace asyncleak::live

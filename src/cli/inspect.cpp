@@ -1,0 +1,50 @@
+#include "cli/inspect.h"
+
+#include "cli/outputs.h"
+#include "live/inspector.h"
+#include "view/inspect_json.h"
+#include "view/inspect_text.h"
+
+#include <langinfo.h>
+#include <unistd.h>
+#include <cerrno>
+#include <clocale>
+#include <cstdio>
+#include <cstdlib>
+#include <sstream>
+#include <string_view>
+
+namespace asyncleak::cli {
+
+namespace {
+
+// A pipe gets whole lines, and a terminal what fits.
+InspectStyle style_of(const Options& options) {
+  InspectStyle style;
+  std::setlocale(LC_ALL, "");
+  style.ascii = std::string_view(nl_langinfo(CODESET)) != "UTF-8";
+  style.width = static_cast<int>(output_width());
+  const char* terminal = std::getenv("TERM");
+  const bool plain = terminal == nullptr || std::string_view(terminal) == "dumb";
+  style.color = options.color && !plain && isatty(STDOUT_FILENO) != 0;
+  return style;
+}
+
+}  // namespace
+
+int inspect_process(const Options& options) {
+  const auto inspection = live::inspect(options.inspect.pid, options.inspect);
+  if (!inspection) return report_error(inspection.error());
+  std::string text;
+  if (options.format == Format::json) {
+    text = to_json(*inspection) + "\n";
+  } else {
+    std::ostringstream out;
+    write_inspection(out, *inspection, style_of(options));
+    text = out.str();
+  }
+  if (std::fwrite(text.data(), 1, text.size(), stdout) == text.size() && std::fflush(stdout) == 0) return 0;
+  return report_error(system_error("writing to stdout", errno));
+}
+
+}  // namespace asyncleak::cli

@@ -1,0 +1,29 @@
+#include "live/census_budget.h"
+
+#include <algorithm>
+
+namespace asyncleak::live {
+
+std::optional<pid_t> CensusBudget::next(const std::vector<pid_t>& living, std::int64_t now_ns) const {
+  if (share_ <= 0) return std::nullopt;
+  std::optional<pid_t> chosen;
+  std::int64_t oldest = 0;
+  for (const pid_t pid : living) {
+    const auto look = looks_.find(pid);
+    // The first look seeds what existed before the probes: it is part of attaching, not of watching.
+    if (look == looks_.end()) return pid;
+    if (now_ns < free_from_ns_ || now_ns < look->second.due_ns) continue;
+    if (chosen && look->second.at_ns >= oldest) continue;
+    chosen = pid;
+    oldest = look->second.at_ns;
+  }
+  return chosen;
+}
+
+void CensusBudget::spent(pid_t pid, std::int64_t now_ns, std::int64_t cpu_ns) {
+  const auto pause = share_ > 0 ? static_cast<std::int64_t>(static_cast<double>(cpu_ns) / share_) : 0;
+  looks_[pid] = {now_ns, now_ns + pause};
+  free_from_ns_ = std::max(free_from_ns_, now_ns) + pause;
+}
+
+}  // namespace asyncleak::live

@@ -1,0 +1,37 @@
+// When which process may be looked at, so that all looks together stay within a share of one core.
+//
+// Used by censuses.cpp. Pure: time and costs are given to it.
+#pragma once
+
+#include <sys/types.h>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <vector>
+
+namespace asyncleak::live {
+
+class CensusBudget {
+ public:
+  // PERCENT of one core; 0: never.
+  explicit CensusBudget(double percent) : share_(percent / 100) {}
+
+  // Which of LIVING to look at now: one never looked at before any other, then the one whose last look is oldest;
+  // nullopt when none is due. One that was just looked at waits cost / share, and so do all together.
+  [[nodiscard]] std::optional<pid_t> next(const std::vector<pid_t>& living, std::int64_t now_ns) const;
+  void spent(pid_t pid, std::int64_t now_ns, std::int64_t cpu_ns);
+  // Its next look comes before any other's, budget or not: somebody asked.
+  void hurry(pid_t pid) { looks_.erase(pid); }
+  void forget(pid_t pid) { looks_.erase(pid); }
+
+ private:
+  struct Look {
+    std::int64_t at_ns = 0;
+    std::int64_t due_ns = 0;
+  };
+  double share_;
+  std::int64_t free_from_ns_ = 0;  // the share is used up until then
+  std::map<pid_t, Look> looks_;
+};
+
+}  // namespace asyncleak::live

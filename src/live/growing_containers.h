@@ -1,0 +1,36 @@
+// Containers that only grow, with the names that lead to the line to fix.
+//
+// Used by process_census.cpp.
+#pragma once
+
+#include "census/growth.h"
+#include "live/process_reader.h"
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+namespace asyncleak::live {
+
+struct NamedContainer {
+  std::string title;  // "list `listeners` of app.Emitter", "asyncio.queues.Queue `jobs` of module app"
+  std::uint64_t length = 0;
+};
+
+class GrowingContainers {
+ public:
+  // To be called after each look.
+  void look(const census::Snapshot& snapshot, ProcessReader& reader);
+  [[nodiscard]] const std::vector<NamedContainer>& named() const { return named_; }
+
+ private:
+  [[nodiscard]] std::string title_of(const census::ContainerRecord& container, const census::Snapshot& snapshot,
+                                     ProcessReader& reader) const;
+
+  census::GrowthWatch watch_;
+  std::map<std::uint64_t, std::string> titles_;  // by address, of those that grow
+  std::vector<NamedContainer> named_;
+};
+
+}  // namespace asyncleak::live

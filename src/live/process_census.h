@@ -1,0 +1,80 @@
+// The census of one process: looks at its memory, joins what it finds to the kernel's counts, and keeps the
+// result until the next look.
+//
+// Used by censuses.cpp. The first look seeds the tasks from before the attach.
+#pragma once
+
+#include "census/grouping.h"
+#include "census/pymalloc.h"
+#include "live/growing_containers.h"
+#include "live/process_reader.h"
+#include "probe/map_reader.h"
+#include "probe/task_records.h"
+#include "sample/sample.h"
+#include "util/result.h"
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace asyncleak::live {
+
+// What a look needs of the kernel's side.
+struct KernelSide {
+  probe::TaskRecords* records = nullptr;
+  probe::MapReader* reader = nullptr;
+};
+
+class ProcessCensus {
+ public:
+  // Error: its objects cannot be read, and why.
+  [[nodiscard]] static Result<std::unique_ptr<ProcessCensus>> open(const probe::KnownProcess& process);
+
+  // Error: gone, or not readable; what the last look saw stands.
+  [[nodiscard]] Result<void> look(const KernelSide& kernel, std::int64_t attached_ns);
+
+  // Adds what the last look saw to the process's own row and its sites, and rows for what no probe sees.
+  void add_to(ProcessSample& process, const std::map<std::uint64_t, SiteSample*>& sites_by_id,
+              std::vector<SiteSample>& more) const;
+
+  [[nodiscard]] ProcessReader& reader() { return *reader_; }
+
+ private:
+  struct SiteTasks {  // of one kernel site
+    SiteCensus counts;
+    std::uint64_t tasks = 0;
+    std::vector<std::uint64_t> some, some_pending;  // addresses, chosen evenly
+  };
+
+  explicit ProcessCensus(std::unique_ptr<ProcessReader> reader) : reader_(std::move(reader)) {}
+
+  [[nodiscard]] Result<void> join(const census::Snapshot& snapshot, const KernelSide& kernel,
+                                  const probe::OpenedProcess& process, std::int64_t attached_ns,
+                                  const probe::TaskTotals& before);
+  [[nodiscard]] Result<std::uint64_t> lasting_unknown(const census::Snapshot& snapshot,
+                                                      const std::vector<std::uint32_t>& sites, const KernelSide& kernel,
+                                                      const probe::OpenedProcess& process);
+  void count_sites(const census::Snapshot& snapshot, const std::vector<std::uint32_t>& sites, probe::MapReader& kernel);
+  void look_closer(SiteTasks& site);
+  void read_groups(const census::Snapshot& snapshot);
+  [[nodiscard]] std::shared_ptr<const SiteIdentity> identity(const census::Group& group);
+
+  std::unique_ptr<ProcessReader> reader_;
+  std::uint32_t process_id_ = 0;  // the kernel's; another after exec
+  bool seeded_ = false;
+  census::ArenaVariables arena_variables_;
+  GrowingContainers growing_;
+  std::map<std::string, std::shared_ptr<const SiteIdentity>> identities_;  // of rows no probe sees
+  // of the last look
+  CensusSample sample_;
+  std::optional<MemorySample> memory_;
+  std::map<std::uint64_t, SiteCensus> sites_;  // by SiteIdentity::id
+  std::vector<SiteSample> groups_;
+  std::vector<LoopSample> loops_;
+  std::uint64_t asyncgens_ = 0;
+  bool looked_ = false;
+};
+
+}  // namespace asyncleak::live

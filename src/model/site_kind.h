@@ -1,0 +1,25 @@
+// What a site counts, and what that is called in a table and in a sentence.
+//
+// Used by this folder and src/view. The names of the contract (DESIGN.md section 2) stand in
+// SiteIdentity::kind; everybody else asks here.
+#pragma once
+
+#include "sample/sample.h"
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace asyncleak {
+
+enum class SiteKind { task, coroutine, asyncgen, timer, transport, alloc };
+
+[[nodiscard]] SiteKind kind_of(const SiteIdentity& identity);
+
+// At most five characters: "task", "coro", "agen", "timer", "trans", "alloc".
+[[nodiscard]] std::string_view short_name(SiteKind kind);
+
+// "1 task exists", "12 coroutines were never started", "3 transports are open".
+[[nodiscard]] std::string count_in_words(SiteKind kind, std::uint64_t count);
+
+}  // namespace asyncleak
