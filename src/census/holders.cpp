@@ -31,10 +31,10 @@ std::string join_holder(const std::string& container, const std::string& name) {
 
 }  // namespace
 
-std::string Holders::key_of(std::uint64_t dict, std::uint64_t value) const {
-  std::string key;
+std::optional<std::string> Holders::key_of(std::uint64_t dict, std::uint64_t key_or_value) const {
+  std::optional<std::string> key;
   readers_->objects.each_entry(dict, [&](std::uint64_t k, std::uint64_t v) {
-    if (v != value) return true;
+    if (v != key_or_value && k != key_or_value) return true;
     key = readers_->objects.text(k, 64).value_or("");
     return false;
   });
@@ -76,11 +76,13 @@ std::optional<Holders::Step> Holders::of_instance(const Reference& reference) co
 std::optional<Holders::Step> Holders::of_dict(const Reference& reference) const {
   const auto& objects = readers_->objects;
   const auto key = key_of(reference.holder, reference.target);
-  if (const auto module = objects.entry(reference.holder, "__name__"); module && !key.empty()) {
-    if (const auto name = objects.text(*module)) return Step{fmt::format("global `{}` of module {}", key, *name), 0, 0};
+  if (!key) return std::nullopt;  // beyond its entries, or gone
+  if (const auto module = objects.entry(reference.holder, "__name__"); module && !key->empty()) {
+    if (const auto name = objects.text(*module))
+      return Step{fmt::format("global `{}` of module {}", *key, *name), 0, 0};
   }
   const auto size = objects.length(reference.holder).value_or(0);
-  return Step{fmt::format("{} ({} items)", noun(*reference.type), format_count(size)), reference.holder, 2, key};
+  return Step{fmt::format("{} ({} items)", noun(*reference.type), format_count(size)), reference.holder, 2, *key};
 }
 
 std::optional<Holders::Step> Holders::of_container(const Reference& reference) const {
@@ -117,6 +119,8 @@ std::optional<Holders::Step> Holders::step(const Reference& reference) const {
     case Kind::cell:
       return Step{"closure variable", reference.holder, 3};
     case Kind::function: {
+      // Its globals are the module's business.
+      if (reference.offset != heap.objects.function_closure) return std::nullopt;
       const Callables callables(&readers_->objects, &readers_->coroutines);
       return Step{fmt::format("closure of {}()", callables.describe(reference.holder).name), 0, 1};
     }
@@ -149,29 +153,30 @@ std::optional<Holders::Step> Holders::step(const Reference& reference) const {
   }
 }
 
-std::vector<std::string> Holders::name(std::uint64_t target, int depth) const {
+const std::vector<std::string>& Holders::name(std::uint64_t target, int depth) {
+  const auto [known, fresh] = names_.try_emplace(target);
+  auto& texts = known->second;
+  if (!fresh) return texts;
   std::vector<std::pair<int, std::string>> found;
   std::set<std::uint64_t> seen;
   const auto [first, last] = references_.equal_range(target);
   for (auto it = first; it != last; ++it) {
-    if (!seen.insert(it->second.holder).second) continue;
-    const auto known = step(it->second);
-    if (!known) continue;
-    if (known->follow == 0 || depth == 0) {
-      found.emplace_back(known->rank, known->text);
+    const auto& [reference, step] = it->second;
+    if (!seen.insert(reference.holder).second) continue;
+    if (step.follow == 0 || depth == 0) {
+      found.emplace_back(step.rank, step.text);
       continue;
     }
-    const auto names = name(known->follow, depth - 1);
+    const auto& names = name(step.follow, depth - 1);
     if (names.empty()) {
-      found.emplace_back(known->rank + 1, known->text);
+      found.emplace_back(step.rank + 1, step.text);
     } else if (names.front().starts_with(its_dict)) {
-      found.emplace_back(1, fmt::format("attribute `{}` {}", known->key, names.front()));
+      found.emplace_back(1, fmt::format("attribute `{}` {}", step.key, names.front()));
     } else {
-      found.emplace_back(known->rank, join_holder(known->text, names.front()));
+      found.emplace_back(step.rank, join_holder(step.text, names.front()));
     }
   }
   std::ranges::stable_sort(found, {}, &std::pair<int, std::string>::first);
-  std::vector<std::string> texts;
   for (auto& [rank, text] : found) {
     if (std::ranges::find(texts, text) == texts.end()) texts.push_back(std::move(text));
   }
@@ -180,6 +185,7 @@ std::vector<std::string> Holders::name(std::uint64_t target, int depth) const {
 
 Result<std::map<std::uint64_t, std::vector<std::string>>> Holders::of(std::span<const std::uint64_t> targets) {
   references_.clear();
+  names_.clear();
   std::set<std::uint64_t> asked;
   std::vector<std::uint64_t> next(targets.begin(), targets.end());
   for (int hop = 0; hop < most_hops && !next.empty(); hop++) {
@@ -192,9 +198,9 @@ Result<std::map<std::uint64_t, std::vector<std::string>>> Holders::of(std::span<
     }
     next.clear();
     for (const auto& reference : *found) {
-      references_.emplace(reference.target, reference);
-      const auto known = step(reference);
+      auto known = step(reference);
       if (known && known->follow != 0 && asked.insert(known->follow).second) next.push_back(known->follow);
+      if (known) references_.emplace(reference.target, Known{reference, std::move(*known)});
     }
   }
   std::map<std::uint64_t, std::vector<std::string>> texts;

@@ -10,6 +10,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -38,12 +39,18 @@ class Holders {
   [[nodiscard]] std::optional<Step> of_generator(const Reference& reference) const;
   [[nodiscard]] std::optional<Step> of_dict(const Reference& reference) const;
   [[nodiscard]] std::optional<Step> of_container(const Reference& reference) const;
-  [[nodiscard]] std::vector<std::string> name(std::uint64_t target, int depth) const;
-  [[nodiscard]] std::string key_of(std::uint64_t dict, std::uint64_t value) const;
+  [[nodiscard]] const std::vector<std::string>& name(std::uint64_t target, int depth);
+  // "" when the key is no str; nullopt: it is not in the dict.
+  [[nodiscard]] std::optional<std::string> key_of(std::uint64_t dict, std::uint64_t key_or_value) const;
 
   const Heap* heap_;
   Readers* readers_;
-  std::multimap<std::uint64_t, Reference> references_;  // by target
+  struct Known {
+    Reference reference;
+    Step step;
+  };
+  std::multimap<std::uint64_t, Known> references_;           // by target
+  std::map<std::uint64_t, std::vector<std::string>> names_;  // by target; empty while it is being named: a cycle
 };
 
 }  // namespace asyncleak::census

@@ -15,11 +15,40 @@ std::uint64_t queue_of(std::uint64_t container, const census::Snapshot& snapshot
   return 0;
 }
 
+// Weak references hold nothing: asyncio's own sets of all tasks are full of them.
+bool holds_weakly(std::uint64_t container, const census::Objects& objects) {
+  const census::Type* first = nullptr;
+  const auto look = [&](std::uint64_t object) {
+    first = objects.type_of(object);
+    return false;
+  };
+  const auto* type = objects.type_of(container);
+  if (type != nullptr && type->kind == census::Kind::dict) {
+    objects.each_entry(container, [&](std::uint64_t, std::uint64_t value) { return look(value); });
+  } else {
+    objects.each_item(container, look);
+  }
+  return first != nullptr && first->kind == census::Kind::weak_reference;
+}
+
+// What loops keep there is in rows of its own: timers, callbacks.
+bool is_of_loop(std::uint64_t container, const census::Snapshot& snapshot, const census::Objects& objects) {
+  for (const auto loop : snapshot.loops) {
+    if (objects.attribute(loop, "_scheduled") == container || objects.attribute(loop, "_ready") == container) {
+      return true;
+    }
+  }
+  return false;
+}
+
 }  // namespace
 
+// Empty: none of the program's.
 std::string GrowingContainers::title_of(const census::ContainerRecord& container, const census::Snapshot& snapshot,
                                         ProcessReader& reader) const {
-  const auto queue = queue_of(container.address, snapshot, reader.readers().objects);
+  const auto& objects = reader.readers().objects;
+  if (holds_weakly(container.address, objects) || is_of_loop(container.address, snapshot, objects)) return {};
+  const auto queue = queue_of(container.address, snapshot, objects);
   return census::Holders(&reader.heap(), &reader.readers()).title(queue != 0 ? queue : container.address);
 }
 

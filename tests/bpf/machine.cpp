@@ -80,6 +80,16 @@ void Machine::destroy(Address task) {
   task_dealloc(regs.data());
 }
 
+void Machine::warn_unawaited(Process& process, Address object, std::uint16_t offset) {
+  run(process);
+  Registers regs;
+  regs.fill(0x1234);
+  regs[offset / 8] = object;
+  kernel().cookie = core;
+  unawaited_warning(regs.data());
+  kernel().cookie = binary_index;
+}
+
 namespace {
 
 // Raw tracepoint arguments: the task_struct pointers of include/trace/events/sched.h.

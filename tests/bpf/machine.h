@@ -52,6 +52,8 @@ class Machine {
   static void create(Process& process, Address task) { create(process, task, coroutine(process)); }
   static void init(Address task, Address args, Address kwds);
   static void destroy(Address task);
+  // The interpreter warns; the register at OFFSET in struct pt_regs has OBJECT, the others hold rubbish.
+  static void warn_unawaited(Process& process, Address object, std::uint16_t offset);
 
   // fork() of PARENT; SHARED: vfork or posix_spawn. The child is ready to run, the parent stays current.
   Process& fork(Process& parent, std::uint32_t child_tgid, bool shared = false);

@@ -30,7 +30,7 @@ async def session(websocket, path=None):
 
 async def start():
     global server
-    alive = {"ping_interval": 0.5, "ping_timeout": 0.5, "close_timeout": 0.5}
+    alive = {"ping_interval": 0.2, "ping_timeout": 0.2, "close_timeout": 0.2}
     options = alive if FIXED else {"ping_interval": None}
     server = await serve_websockets(session, "127.0.0.1", 0, **options)
 

@@ -15,6 +15,9 @@ ASYNC_STEPS = ("async_generator_asend", "async_generator_athrow", "anext_awaitab
 SYNCS = (asyncio.Lock, asyncio.Event, asyncio.Condition, asyncio.Semaphore)
 FRAMES_ARE_LAZY = sys.version_info >= (3, 11)
 
+# Coroutines closed before they began: 3.12 and 3.13 leave them everything they had (Objects/genobject.c gen_close).
+closed_unstarted = []
+
 
 def type_name(thing):
     kind = type(thing)
@@ -72,6 +75,8 @@ def is_alive(generator, code):
     """It has a frame: created, suspended or running. A frame refers to its function, a cleared one no more."""
     if not FRAMES_ARE_LAZY:
         return getattr(generator, "cr_frame" if code == "cr_code" else "ag_frame") is not None
+    if any(each is generator for each in closed_unstarted):
+        return False
     its_code = getattr(generator, code)
     return any(
         isinstance(each, types.FunctionType) and each.__code__ is its_code for each in gc.get_referents(generator)

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from census_book import census
+from census_book import census, closed_unstarted
 from census_stand import in_select, leave, new_loop
 
 keep = []
@@ -83,9 +83,10 @@ def look_alikes():
         pass
     closed = forgotten(0)
     closed.close()
+    closed_unstarted.append(closed)
     started = plain_generator()
     next(started)
-    keep.extend((half, done, closed, started, plain_generator(), rows(5), Cursor("unread").fetch()))
+    keep.extend((half, done, started, plain_generator(), rows(5), Cursor("unread").fetch()))
     keep.extend(asyncio.ensure_future(of_a_task()) for _ in range(4))
 
 
