@@ -25,7 +25,7 @@ from expectations import PATTERNS  # noqa: E402
 KINDS = ("states", "chains", "coroutines", "timers", "transports", "queues", "loops", "locals", "holders")
 DELAY = "0.5"
 INSPECT_S = 30  # with 100,000 tasks to print
-LOOKS = int(os.environ.get("ASYNCLEAK_LOOKS", "100"))  # at a program that churns at full speed
+LOOKS = int(os.environ.get("ASYNCLEAK_LOOKS", "20"))  # at a program that churns at full speed
 
 
 def inspect(pid, *options):
@@ -141,15 +141,18 @@ class Churn(Case):
         with interpreter.place(SCENARIOS) as folder, Target(interpreter, folder + "/census_churn.py") as target:
             hello = target.ready(Deadline(60))
             for number in range(LOOKS):
+                everything = number % 10 == 0
                 before = self.made(target)
-                document = inspect(hello["ready"])
+                document = inspect(hello["ready"], *(("--limit", "0") if everything else ()))
                 born = self.made(target) - before
                 total, parked = document["tasks_total"], hello["parked"] + 1
                 self.assertGreaterEqual(total, parked, "look %d" % number)
                 self.assertLessEqual(total, parked + hello["at_most"] + born, "look %d" % number)
-                if len(document["tasks"]) == total:
-                    seen = sum(task["coroutine"] == "parked" for task in document["tasks"])
+                seen = sum(task["coroutine"] == "parked" for task in document["tasks"])
+                if everything:
                     self.assertEqual(seen, hello["parked"], "look %d" % number)
+                else:
+                    self.assertGreater(seen, 0, "look %d" % number)
 
     @staticmethod
     def made(target):

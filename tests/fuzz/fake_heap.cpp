@@ -250,8 +250,11 @@ void FakeHeap::make_values() {
   put(deque + where_.deque_right, left.back());
   put(deque + layout_.tuple_size, std::uint64_t{5});
   put(deque + where_.deque_left_index, std::uint64_t{first});
-  const Address view = object("memoryview", where_.memoryview_base + 4 * word);
+  const Address view = object("memoryview", where_.memoryview_shape + 2 * word);
   put(view + where_.memoryview_base, array);
+  put(view + where_.memoryview_shape, view + where_.memoryview_shape + word);
+  const Address queue = object("_queue.SimpleQueue", 8 * word);
+  if (where_.simple_queue_list != AL_ABSENT) put(queue + where_.simple_queue_list, list_);
   const Address numbers = object("array.array", layout_.tuple_size + 6 * word);
   put(numbers + layout_.tuple_size + 2 * word, std::uint64_t{10});
   put(numbers + layout_.tuple_size + 3 * word, allocate_words({std::uint64_t{8} << 32}));

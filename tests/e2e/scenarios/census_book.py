@@ -238,20 +238,24 @@ def delegate(awaitable):
     return None
 
 
-def await_chain(coroutine):
-    """Innermost first. Makes frame objects."""
-    frames = []
+def await_frames(coroutine):
+    """(qualified name, frame), outermost first. Makes frame objects."""
     while coroutine is not None:
         prefix, awaited = {
             types.CoroutineType: ("cr", "cr_await"),
             types.GeneratorType: ("gi", "gi_yieldfrom"),
             types.AsyncGeneratorType: ("ag", "ag_await"),
         }[type(coroutine)]
-        frame = getattr(coroutine, prefix + "_frame")
-        frames.append(
-            {"function": coroutine.__qualname__, "file": frame.f_code.co_filename, "line": frame.f_lineno}
-        )
+        yield coroutine.__qualname__, getattr(coroutine, prefix + "_frame")
         coroutine = delegate(getattr(coroutine, awaited))
+
+
+def await_chain(coroutine):
+    """Innermost first."""
+    frames = [
+        {"function": name, "file": frame.f_code.co_filename, "line": frame.f_lineno}
+        for name, frame in await_frames(coroutine)
+    ]
     return frames[::-1]
 
 

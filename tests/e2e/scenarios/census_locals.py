@@ -6,9 +6,9 @@ The values are made twice by the same function: one is measured and thrown away,
 import array
 import asyncio
 import collections
-import types
+import sys
 
-from census_book import census, detail
+from census_book import await_frames, census, detail
 from census_size import deep_size, description
 from census_stand import in_select, leave, new_loop
 
@@ -122,6 +122,22 @@ async def inner(make, small):
     return in_inner, small
 
 
+async def rows(page):
+    await asyncio.get_running_loop().create_future()
+    yield page
+
+
+def a_page():
+    return [bytes(700) for _ in range(60)]
+
+
+async def reads():
+    generator = rows(a_page())
+    if sys.version_info >= (3, 10):
+        await anext(generator, None)  # noqa: F821
+    await generator.__anext__()
+
+
 def layered(frame):
     return [frame + " %d" % each for each in range({"outer": 1000, "inner": 400}[frame])]
 
@@ -162,6 +178,8 @@ async def build():
         ],
         deep_size(in_outer, in_inner),
     )
+    page = a_page()
+    start("async generator", reads(), [description("rows", "page", page)], deep_size(page))
     first, second, in_cell = bytes(40_000), [bytes(300) for _ in range(100)], {"cell": bytes(20_000)}
     start(
         "many locals",
@@ -180,10 +198,7 @@ async def build():
 
 def check(task, locals_):
     """What is held is as big as what was measured."""
-    frames, coroutine = {}, task.get_coro()
-    while isinstance(coroutine, types.CoroutineType):
-        frames[coroutine.__qualname__] = coroutine.cr_frame.f_locals
-        coroutine = coroutine.cr_await
+    frames = {name: frame.f_locals for name, frame in await_frames(task.get_coro())}
     for each in locals_:
         found = description(each["frame"], each["name"], frames[each["frame"]][each["name"]])
         assert found == each, (task.get_name(), found, each)

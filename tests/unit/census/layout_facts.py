@@ -5,6 +5,7 @@
 # path). 'here' at the end: the address itself. NEEDS / UNLESS: a flag of the row. A path over a field that this line
 # has not is no fact.
 import asyncio, collections, functools, gc, json, os, struct, sys, types, weakref
+import queue as queue_module
 
 facts = []
 
@@ -112,7 +113,20 @@ def values():
     fact([id(big), 'long_digits'], 7, size=4)
     fact([id(real), 'float_value'], struct.unpack('<Q', struct.pack('<d', real))[0])
     fact([id(view), 'memoryview_base'], id(array))
+    fact([id(view), 'memoryview_shape', '*'], len(array))
     return array, number, big, real, view
+
+
+def queues():
+    items, queue = [Token() for _ in range(40)], queue_module.SimpleQueue()
+    for item in items:
+        queue.put(item)
+    for _ in range(3):
+        queue.get()
+    fact([id(queue), 'simple_queue_list', '*', 'list_items', '*', 8 * 3], id(items[3]))
+    fact([id(queue), 'simple_queue_taken'], 3)
+    fact([id(queue), 'simple_queue_count'], 37)
+    return items, queue
 
 
 def callables():
@@ -286,7 +300,7 @@ async def task_facts(loop):
 
 async def main():
     loop, me = asyncio.get_running_loop(), asyncio.current_task()
-    kept = [heads_types_and_instances(), containers(), values(), callables(), generator_facts(me.get_coro()),
+    kept = [heads_types_and_instances(), containers(), values(), queues(), callables(), generator_facts(me.get_coro()),
             future_facts(loop), await task_facts(loop)]
     thread = ['runtime', 'runtime_interpreters', '*', 'interp_threads', '*']
     fact([*thread, 'thread_running_loop'], id(loop))

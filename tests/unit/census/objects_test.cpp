@@ -18,18 +18,25 @@ struct Reader {
 
 TEST_CASE("texts, numbers and lengths are what the program says") {
   const char* script = R"(
-import json, sys, collections
+import array, json, sys, collections, queue
 class Text(str): pass
 class Number(int): pass
+class Array(array.array): pass
 texts = ['', 'a', 'plain', 'caf\xe9', '\u20ac 12', '\U0001f40d snake', 'x' * 256, Text('sub'), Text('s\xfcb')]
 ints = [0, 1, -1, 255, 2**30 - 1, 2**30, -2**30, 2**60, -2**61 - 3, 2**62 - 1, 1 - 2**62, True, Number(77)]
 large = [2**62, -2**62, 2**200]
 floats = [0.0, 1.5, -2.25e300]
-sized = ['four', b'12345', bytearray(b'ab'), [1], (), {1: 2}, {1, 2}, frozenset('abc'), collections.deque('xyz')]
+sized = ['four', b'12345', bytearray(b'ab'), [1], (), {1: 2}, {1, 2}, frozenset('abc'), collections.deque('xyz'),
+    memoryview(bytearray(12)), memoryview(b'12345678')[1:7:2], memoryview(bytes(12)).cast('B', [3, 4]),
+    memoryview(bytes(24)).cast('d'), array.array('d', range(7)), Array('B', b'sub')]
+queues = [queue.SimpleQueue() for _ in range(3)]
+for i in range(2000): queues[1].put(i); queues[2].put(i)
+for i in range(1990): queues[1].get()
+queues[2].get()
 numbered = [(id(x), x) for x in texts]
 print(json.dumps({'texts': [[id(x), str(x)] for x in texts], 'ints': [[id(x), int(x)] for x in ints],
     'large': [id(x) for x in large], 'floats': [[id(x), x] for x in floats],
-    'sized': [[id(x), len(x)] for x in sized], 'long': id(''.join(['long ', 'text'])), 'none': id(None)}), flush=True)
+    'sized': [[id(x), len(x)] for x in sized] + [[id(x), x.qsize()] for x in queues], 'long': id(''.join(['long ', 'text'])), 'none': id(None)}), flush=True)
 sys.stdin.read()
 )";
   on_each_interpreter(script, [](LivePython& live) {

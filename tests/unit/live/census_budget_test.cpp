@@ -1,0 +1,53 @@
+#include "live/census_budget.h"
+
+#include <catch2/catch.hpp>
+
+namespace asyncleak::live {
+namespace {
+
+constexpr std::int64_t ms = 1'000'000;
+
+TEST_CASE("a process that was never looked at comes first, budget or not") {
+  CensusBudget budget(5);
+  CHECK(budget.next({10, 20}, 0) == 10);
+  budget.spent(10, 0, 1000 * ms);
+  CHECK(budget.next({10, 20}, 1 * ms) == 20);
+  budget.spent(20, 1 * ms, 1000 * ms);
+  CHECK(budget.next({10, 20}, 2 * ms) == std::nullopt);
+}
+
+TEST_CASE("looks stay within the share of a core") {
+  CensusBudget budget(5);
+  std::int64_t now = 0, spent = 0;
+  constexpr std::int64_t cost = 10 * ms;
+  const std::vector<pid_t> living{1, 2, 3};
+  for (; now < 60'000 * ms; now += 100 * ms) {
+    while (const auto pid = budget.next(living, now)) {
+      budget.spent(*pid, now, cost);
+      spent += cost;
+    }
+  }
+  CHECK(spent <= now / 20 + 3 * cost);
+  CHECK(spent >= now / 25);
+}
+
+TEST_CASE("among those that are due, the one whose look is oldest") {
+  CensusBudget budget(100);
+  budget.spent(1, 0, 10 * ms);
+  budget.spent(2, 5 * ms, 1 * ms);
+  CHECK(budget.next({1, 2}, 100 * ms) == 1);
+  budget.spent(1, 100 * ms, 10 * ms);
+  CHECK(budget.next({1, 2}, 200 * ms) == 2);
+}
+
+TEST_CASE("a forgotten process is new again, a budget of nothing looks never") {
+  CensusBudget budget(5);
+  budget.spent(1, 0, 1000 * ms);
+  CHECK(budget.next({1}, 1 * ms) == std::nullopt);
+  budget.forget(1);
+  CHECK(budget.next({1}, 1 * ms) == 1);
+  CHECK(CensusBudget(0).next({1}, 0) == std::nullopt);
+}
+
+}  // namespace
+}  // namespace asyncleak::live
