@@ -80,9 +80,12 @@ class LoopReader {
   bool add_handle(std::uint64_t handle, std::map<CallableText, Callback>& callbacks, bool& complete) {
     const auto callback = attribute(handle, "_callback");
     const bool cancelled = is_true(attribute(handle, "_cancelled"));
-    if (!callback) complete = false;
+    if (!callback) {
+      complete = false;  // made or run while we look
+      return cancelled;
+    }
     // A cancelled handle has let go of its callback (Lib/asyncio/events.py Handle.cancel).
-    const auto text = cancelled ? CallableText{"cancelled", "", {}} : callables_.describe(callback.value_or(0));
+    const auto text = cancelled ? CallableText{"cancelled", "", {}} : callables_.describe(*callback);
     auto& entry = callbacks[text];
     entry.count++;
     entry.cancelled += cancelled ? 1 : 0;

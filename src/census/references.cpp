@@ -86,7 +86,10 @@ class Owners {
   [[nodiscard]] std::uint64_t size_of(const FoundObject& found) const {
     const auto& type = *found.type;
     auto size = static_cast<std::uint64_t>(type.basicsize);
-    if (type.itemsize > 0) {
+    const bool generator = type.kind >= Kind::coroutine && type.kind <= Kind::async_generator;
+    if (generator && (where_.flags & python::obj_frame_embedded) != 0) {
+      size += 8 * slots_of(found);
+    } else if (type.itemsize > 0) {
       constexpr std::uint64_t most_items = 1U << 26;
       const auto items = found.field<std::uint64_t>(heap_.layout.tuple_size);  // PyVarObject.ob_size
       size += std::min(items, most_items) * static_cast<std::uint64_t>(type.itemsize);
@@ -94,6 +97,16 @@ class Owners {
     // The values of an instance follow it: at most 30 of them (Objects/dictobject.c SHARED_KEYS_MAX_SIZE).
     if ((type.flags & type_inline_values) != 0) size += where_.values_first + 30 * 8;
     return size;
+  }
+
+  // A generator that holds its frame has a tp_itemsize, yet no ob_size: its code says how many locals and stack slots.
+  [[nodiscard]] std::uint64_t slots_of(const FoundObject& found) const {
+    constexpr std::uint64_t tag_bits = 3, most_slots = 1U << 14;
+    const auto code = found.field<std::uint64_t>(heap_.layout.coro_code) & ~tag_bits;
+    const auto count = [&](std::uint16_t field) -> std::uint64_t {
+      return heap_.memory->value<std::uint32_t>(code + field).value_or(0);
+    };
+    return std::min(count(where_.code_nlocalsplus) + count(where_.code_stacksize), most_slots);
   }
 
   void add(const FoundObject& found, std::uint64_t start, std::uint64_t end, bool inside) {

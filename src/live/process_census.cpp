@@ -79,6 +79,7 @@ Result<void> ProcessCensus::look(const KernelSide& kernel, std::int64_t attached
   sample_.tasks = snapshot->tasks.size();
   sample_.python_tasks = snapshot->python_tasks;
   if (auto joined = join(*snapshot, kernel, *process, attached_ns, before); !joined) return joined;
+  reader_->refresh();  // what the scan saw is old by now
   read_groups(*snapshot);
   memory_ = read_memory(*reader_, arena_variables_);
   sample_.reasons = snapshot->reasons();
@@ -149,6 +150,7 @@ void ProcessCensus::count_sites(const census::Snapshot& snapshot, const std::vec
     const auto& task = snapshot.tasks[i];
     auto& site = by_site[sites[i]];
     if (site.tasks++ == 0) site.counts.pending = site.counts.done = 0;
+    site.id = sites[i];
     count_state(site.counts, task);
     choose(site.some, site.tasks, task.address);
     if (task.state == census::TaskState::pending) choose(site.some_pending, *site.counts.pending, task.address);
@@ -159,6 +161,12 @@ void ProcessCensus::count_sites(const census::Snapshot& snapshot, const std::vec
   if (largest.size() > most_sites_closer) largest.resize(most_sites_closer);
   for (auto* site : largest) look_closer(*site);
   sites_.clear();
+  holders_.begin_look();
+  for (auto* site : largest) {
+    if (const auto identity = kernel.identity_of(site->id)) {
+      site->counts.holders = holders_.of(identity->id, site->tasks, site->some, *reader_);
+    }
+  }
   for (auto& [id, site] : by_site) {
     if (const auto identity = kernel.identity_of(id)) sites_[identity->id] = std::move(site.counts);
   }
@@ -224,6 +232,9 @@ void ProcessCensus::read_groups(const census::Snapshot& snapshot) {
       site.outstanding = group.count;
       site.census.emplace();
       site.census->buffered_bytes = group.write_buffer_bytes;
+      if (group.kind == "coroutine" || group.kind == "asyncgen") {
+        site.census->holders = holders_.of(site.identity->id, group.count, group.examples, *reader_);
+      }
       if (group.kind == "asyncgen") site.census->waiting_at = readers.awaits.chain(group.examples.front()).frames;
       groups_.push_back(std::move(site));
     }

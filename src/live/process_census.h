@@ -8,6 +8,7 @@
 #include "census/pymalloc.h"
 #include "live/growing_containers.h"
 #include "live/process_reader.h"
+#include "live/site_holders.h"
 #include "probe/map_reader.h"
 #include "probe/task_records.h"
 #include "sample/sample.h"
@@ -43,6 +44,7 @@ class ProcessCensus {
 
  private:
   struct SiteTasks {  // of one kernel site
+    std::uint32_t id = 0;
     SiteCensus counts;
     std::uint64_t tasks = 0;
     std::vector<std::uint64_t> some, some_pending;  // addresses, chosen evenly
@@ -66,6 +68,7 @@ class ProcessCensus {
   bool seeded_ = false;
   census::ArenaVariables arena_variables_;
   GrowingContainers growing_;
+  SiteHolders holders_;
   std::map<std::string, std::shared_ptr<const SiteIdentity>> identities_;  // of rows no probe sees
   // of the last look
   CensusSample sample_;

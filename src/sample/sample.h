@@ -5,6 +5,8 @@
 // nullopt = not observed; never 0 instead.
 #pragma once
 
+#include "sample/census_sample.h"
+
 #include <sys/types.h>
 #include <cstdint>
 #include <memory>
@@ -13,13 +15,6 @@
 #include <vector>
 
 namespace asyncleak {
-
-struct Frame {
-  std::string function;  // qualified name from 3.11 on
-  std::string file;
-  std::optional<int> line;
-  bool operator==(const Frame&) const = default;
-};
 
 // Never changes during a session, so it is shared, not copied, from sample to sample.
 struct SiteIdentity {
@@ -42,27 +37,6 @@ struct Cohort {
   std::uint64_t count = 0;
 };
 
-// What the objects of a site keep alive, estimated from some of them.
-struct HeldSample {
-  double bytes = 0;        // all of the site's, in the mean
-  double error_bytes = 0;  // standard error of that; 0: every one was measured
-  std::uint32_t measured = 0;
-  bool at_least = false;  // a bound was reached while measuring
-};
-
-// What the census saw of a site, which is as old as ProcessSample::census says.
-struct SiteCensus {
-  std::optional<std::uint64_t> pending, done;  // nullopt: the kind has no such state
-  std::uint64_t cancel_requested = 0;          // of pending: cancel() was called, yet they live on
-  std::uint64_t failed = 0, cancelled = 0;     // of done
-  std::vector<Frame> waiting_at;               // innermost first, the await chain most of them share
-  std::uint64_t waiting_here = 0;              // how many of waiting_of have that chain
-  std::uint64_t waiting_of = 0;                // looked at
-  std::optional<HeldSample> held;
-  std::optional<std::uint64_t> buffered_bytes;  // transports: in write buffers
-  std::vector<std::string> holders;             // who refers to them, most frequent first; filled on demand
-};
-
 struct SiteSample {
   std::shared_ptr<const SiteIdentity> identity;
   bool by_census = false;  // no probe sees these: births, deaths and ages are not known
@@ -78,50 +52,10 @@ struct SiteSample {
 };
 
 enum class Coverage {
-  exact,         // watched since before the first task
+  exact,         // watched since before the first task, or the older ones were found and counted
   since_attach,  // tasks created earlier are not counted
   at_least,      // events of this process were lost: numbers are lower bounds
   none,          // nothing observed; the warning says why
-};
-
-// An event loop; nullopt: that implementation does not let it be seen, and `unknown` says why.
-struct LoopSample {
-  std::string kind;  // "asyncio.unix_events._UnixSelectorEventLoop", "uvloop.loop.Loop"
-  std::optional<bool> running;
-  std::optional<std::uint64_t> ready, timers, timers_cancelled, transports, asyncgens, executor_queue;
-  std::string unknown;
-};
-
-// How the last look at a process's memory went, and how it agrees with the kernel's counts.
-struct CensusSample {
-  std::int64_t taken_ns = 0;  // CLOCK_MONOTONIC
-  double duration_s = 0;
-  std::uint64_t objects = 0;            // tracked by the collector
-  std::uint64_t tasks = 0;              // task objects found
-  std::uint64_t unknown_to_kernel = 0;  // of those: without a record, although they lived through the look
-  std::uint64_t not_found = 0;     // records whose task was not in memory, beyond what came and went during the look
-  std::uint64_t python_tasks = 0;  // of the pure Python Task class: no probe sees them
-  bool complete = true;
-  std::vector<std::string> reasons;  // why not, one clause each
-};
-
-// What a process's resident memory is used for; the classes add up to its RSS.
-struct MemorySample {
-  std::optional<std::uint64_t> arenas_bytes;         // resident, pymalloc's; nullopt: in mapped_bytes with the rest
-  std::optional<std::uint64_t> small_objects_bytes;  // of arenas: blocks in use, of at most 512 bytes each
-  std::optional<std::uint64_t> small_objects;        // how many blocks
-  std::uint64_t c_heap_bytes = 0;                    // the C library's heaps: malloc below 128 KiB, mostly
-  std::uint64_t mapped_bytes = 0;                    // other private anonymous memory: large blocks, other allocators
-  std::uint64_t stacks_bytes = 0, files_bytes = 0, shared_bytes = 0;
-  std::uint64_t swapped_bytes = 0;  // not resident, of all classes
-  std::string unknown;              // why the small objects are not known
-};
-
-// Coroutines destroyed without ever having been awaited.
-struct NeverAwaited {
-  std::string coroutine, file;
-  std::optional<int> line;
-  std::uint64_t count = 0;
 };
 
 struct ProcessSample {
