@@ -17,7 +17,8 @@ struct CallableText {
   std::string name;  // qualified; "?" when it could not be read
   std::string file;  // empty: written in C
   std::optional<int> line;
-  auto operator<=>(const CallableText&) const = default;
+  auto operator<=>(const CallableText&) const =
+      default;  // NOLINT(modernize-use-nullptr): clang-tidy 14 on the literal 0
 };
 
 class Callables {

@@ -15,6 +15,8 @@ constexpr int most_hops = 4;
 constexpr std::size_t most_targets_a_hop = 512;
 // Of an instance whose attributes are in the dict: not a name, but makes one of the dict's key.
 const std::string its_dict = "of ";
+// Whose attributes are in a dict of its own.
+const std::string a_class = "class ";
 
 std::string noun(const Type& type) { return type.name(); }
 
@@ -153,6 +155,24 @@ std::optional<Holders::Step> Holders::step(const Reference& reference) const {
   }
 }
 
+// From a cell by the tuple it is in to the function that closes over it; "": there is none.
+std::string Holders::closure_variable(const Reference& of_cell) const {
+  const auto [first, last] = references_.equal_range(of_cell.holder);
+  for (auto tuple = first; tuple != last; ++tuple) {
+    const auto [begin, end] = references_.equal_range(tuple->second.reference.holder);
+    for (auto each = begin; each != end; ++each) {
+      const auto& [reference, step] = each->second;
+      if (reference.type->kind != Kind::function) continue;
+      const auto code = heap_->word(reference.holder + heap_->objects.function_code);
+      for (const auto& variable : variables_of(readers_->objects, code)) {
+        const auto value = variable.free ? closure_value(readers_->objects, reference.holder, variable.name) : 0;
+        if (value == of_cell.target) return fmt::format("closure variable `{}` in {}", variable.name, step.text);
+      }
+    }
+  }
+  return {};
+}
+
 const std::vector<std::string>& Holders::name(std::uint64_t target, int depth) {
   const auto [known, fresh] = names_.try_emplace(target);
   auto& texts = known->second;
@@ -167,11 +187,19 @@ const std::vector<std::string>& Holders::name(std::uint64_t target, int depth) {
       found.emplace_back(step.rank, step.text);
       continue;
     }
+    if (reference.type->kind == Kind::cell) {
+      if (auto text = closure_variable(reference); !text.empty()) {
+        found.emplace_back(1, std::move(text));
+        continue;
+      }
+    }
     const auto& names = name(step.follow, depth - 1);
     if (names.empty()) {
       found.emplace_back(step.rank + 1, step.text);
     } else if (names.front().starts_with(its_dict)) {
       found.emplace_back(1, fmt::format("attribute `{}` {}", step.key, names.front()));
+    } else if (!step.key.empty() && names.front().starts_with(a_class)) {
+      found.emplace_back(1, fmt::format("attribute `{}` of {}", step.key, names.front()));
     } else {
       found.emplace_back(step.rank, join_holder(step.text, names.front()));
     }

@@ -40,6 +40,7 @@ class Holders {
   [[nodiscard]] std::optional<Step> of_dict(const Reference& reference) const;
   [[nodiscard]] std::optional<Step> of_container(const Reference& reference) const;
   [[nodiscard]] const std::vector<std::string>& name(std::uint64_t target, int depth);
+  [[nodiscard]] std::string closure_variable(const Reference& of_cell) const;
   // "" when the key is no str; nullopt: it is not in the dict.
   [[nodiscard]] std::optional<std::string> key_of(std::uint64_t dict, std::uint64_t key_or_value) const;
 

@@ -15,6 +15,8 @@ struct Place {
 
 // More places than anybody reads: a target that everything refers to (a type, None) is none of a task's.
 constexpr std::size_t most_places = 1U << 16;
+// Of an instance's attributes that are in no dict: at most 30 (Objects/dictobject.c SHARED_KEYS_MAX_SIZE).
+constexpr std::uint64_t most_values_bytes = 30 * sizeof(std::uint64_t);
 
 class WordScan {
  public:
@@ -89,13 +91,13 @@ class Owners {
     const bool generator = type.kind >= Kind::coroutine && type.kind <= Kind::async_generator;
     if (generator && (where_.flags & python::obj_frame_embedded) != 0) {
       size += 8 * slots_of(found);
-    } else if (type.itemsize > 0) {
+    } else if (type.itemsize > 0 && (type.kind != Kind::frame || (where_.flags & python::obj_frame_embedded) == 0)) {
       constexpr std::uint64_t most_items = 1U << 26;
       const auto items = found.field<std::uint64_t>(heap_.layout.tuple_size);  // PyVarObject.ob_size
       size += std::min(items, most_items) * static_cast<std::uint64_t>(type.itemsize);
     }
-    // The values of an instance follow it: at most 30 of them (Objects/dictobject.c SHARED_KEYS_MAX_SIZE).
-    if ((type.flags & type_inline_values) != 0) size += where_.values_first + 30 * 8;
+    // The values of an instance follow it.
+    if ((type.flags & type_inline_values) != 0) size += where_.values_first + most_values_bytes;
     return size;
   }
 
@@ -140,7 +142,7 @@ class Owners {
     }
     add_storage(found, keys, bytes);
     const auto values = found.field<std::uint64_t>(where_.dict_values);
-    if (values != 0) add_storage(found, values, where_.values_first + 30 * 8);
+    if (values != 0) add_storage(found, values, where_.values_first + most_values_bytes);
   }
 
   void add_deque(const FoundObject& found) {
@@ -161,7 +163,7 @@ class Owners {
     if (!tagged && (where_.flags & python::obj_values_pointer) == 0) return;
     auto values = heap_.word(found.address + static_cast<std::uint64_t>(std::int64_t{where_.instance_values}));
     if (tagged) values = (values & 1) != 0 ? values + 1 : 0;
-    add_storage(found, values, 30 * 8);
+    add_storage(found, values, most_values_bytes);
   }
 
   const python::ObjectLayout& where_;

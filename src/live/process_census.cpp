@@ -156,6 +156,7 @@ void ProcessCensus::count_sites(const census::Snapshot& snapshot, const std::vec
     if (task.state == census::TaskState::pending) choose(site.some_pending, *site.counts.pending, task.address);
   }
   std::vector<SiteTasks*> largest;
+  largest.reserve(by_site.size());
   for (auto& [id, site] : by_site) largest.push_back(&site);
   std::ranges::sort(largest, std::ranges::greater{}, &SiteTasks::tasks);
   if (largest.size() > most_sites_closer) largest.resize(most_sites_closer);
@@ -181,6 +182,7 @@ void ProcessCensus::look_closer(SiteTasks& site) {
     auto chain = readers.awaits.chain(view->coroutine);
     if (chain.frames.empty()) continue;
     std::vector<std::string> text;
+    text.reserve(chain.frames.size());
     for (const auto& frame : chain.frames) {
       text.push_back(fmt::format("{} {} {}", frame.function, frame.file, frame.line.value_or(0)));
     }

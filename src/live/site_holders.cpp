@@ -19,6 +19,7 @@ std::vector<std::string> search(std::span<const std::uint64_t> some, ProcessRead
     for (const auto& text : texts) counts[text]++;
   }
   std::vector<std::pair<int, std::string>> ranked;
+  ranked.reserve(counts.size());
   for (const auto& [text, count] : counts) ranked.emplace_back(-count, text);
   std::ranges::sort(ranked);
   std::vector<std::string> out;
