@@ -128,18 +128,24 @@ Result<std::uint64_t> ProcessCensus::lasting_unknown(const census::Snapshot& sna
                                                      const probe::OpenedProcess& process) {
   std::vector<std::uint64_t> unknown;
   for (std::size_t i = 0; i < sites.size(); i++) {
-    if (sites[i] == 0) unknown.push_back(snapshot.tasks[i].address);
+    if (sites[i] == 0 && !is_half_made(snapshot.tasks[i])) unknown.push_back(snapshot.tasks[i].address);
   }
-  if (unknown.empty()) return 0;
-  const auto again = kernel.records->sites_of(process.id, unknown);
-  if (!again) return fail(again.error());
-  reader_->refresh();
-  std::uint64_t lasting = 0;
-  for (std::size_t i = 0; i < unknown.size(); i++) {
-    const auto* type = (*again)[i] == 0 ? reader_->readers().types.of(unknown[i]) : nullptr;
-    if (type != nullptr && type->kind == census::Kind::task && reader_->is_tracked(unknown[i])) lasting++;
+  // Addresses are used again at once: one that is free when the kernel is asked can be another task's when memory is
+  // read. What is unknown every time is.
+  constexpr int rounds = 8;
+  for (int round = 0; round < rounds && !unknown.empty(); round++) {
+    const auto again = kernel.records->sites_of(process.id, unknown);
+    if (!again) return fail(again.error());
+    reader_->refresh();
+    std::vector<std::uint64_t> still;
+    for (std::size_t i = 0; i < unknown.size(); i++) {
+      const auto* type = (*again)[i] == 0 ? reader_->readers().types.of(unknown[i]) : nullptr;
+      const bool lives = type != nullptr && type->kind == census::Kind::task && reader_->is_tracked(unknown[i]);
+      if (lives) still.push_back(unknown[i]);
+    }
+    unknown = std::move(still);
   }
-  return lasting;
+  return unknown.size();
 }
 
 void ProcessCensus::count_sites(const census::Snapshot& snapshot, const std::vector<std::uint32_t>& sites,

@@ -34,7 +34,7 @@ Result<bool> seed_unknown(probe::TaskRecords& records, const probe::OpenedProces
                           std::int64_t attached_ns) {
   std::map<Coroutine, Tasks> unknown;
   for (std::size_t i = 0; i < sites.size(); i++) {
-    if (sites[i] != 0) continue;
+    if (sites[i] != 0 || is_half_made(snapshot.tasks[i])) continue;
     const auto coroutine = snapshot.tasks[i].coroutine;
     Coroutine key{0, ""};
     if (coroutine != 0) key = {readers.coroutines.code(coroutine), readers.coroutines.qualname(coroutine)};

@@ -13,6 +13,11 @@
 
 namespace asyncleak::live {
 
+// Allocated, and its __init__ yet to come: the probe will see it.
+[[nodiscard]] inline bool is_half_made(const census::TaskRecord& task) {
+  return task.coroutine == 0 && task.state == census::TaskState::pending;
+}
+
 // SITES[i] is the kernel's site of snapshot.tasks[i], 0: not known, and then it is to be seeded; the new
 // site's id is put there. True: all are counted now.
 [[nodiscard]] Result<bool> seed_unknown(probe::TaskRecords& records, const probe::OpenedProcess& process,

@@ -51,10 +51,10 @@ class Service(Target):
 
 
 def sums(frame, pid):
-    """Coroutine -> (created, destroyed, outstanding) of all its sites."""
+    """Coroutine -> (created, destroyed, outstanding) of all its sites of tasks."""
     totals = collections.defaultdict(lambda: [0, 0, 0])
     for site in frame["sites"]:
-        if site["pid"] == pid:
+        if site["pid"] == pid and site["kind"] == "task":
             for i, field in enumerate(("created_total", "destroyed_total", "outstanding")):
                 totals[site["coroutine"]][i] += site[field]
     return {coroutine: tuple(each) for coroutine, each in totals.items()}
