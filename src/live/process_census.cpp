@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 #include <algorithm>
 #include <unordered_map>
+#include <utility>
 
 namespace asyncleak::live {
 namespace {
@@ -145,7 +146,9 @@ Result<std::uint64_t> ProcessCensus::lasting_unknown(const census::Snapshot& sna
     }
     unknown = std::move(still);
   }
-  return unknown.size();
+  // The program may stand still between allocating a task and its probe: what lasts is there at the next look, too.
+  const auto before = std::exchange(suspects_, std::set(unknown.begin(), unknown.end()));
+  return static_cast<std::uint64_t>(std::ranges::count_if(unknown, [&](auto task) { return before.contains(task); }));
 }
 
 void ProcessCensus::count_sites(const census::Snapshot& snapshot, const std::vector<std::uint32_t>& sites,

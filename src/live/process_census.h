@@ -17,6 +17,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -66,6 +67,7 @@ class ProcessCensus {
   std::unique_ptr<ProcessReader> reader_;
   std::uint32_t process_id_ = 0;  // the kernel's; another after exec
   bool seeded_ = false;
+  std::set<std::uint64_t> suspects_;  // tasks without a record at the last look
   census::ArenaVariables arena_variables_;
   GrowingContainers growing_;
   SiteHolders holders_;
