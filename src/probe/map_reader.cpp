@@ -107,7 +107,7 @@ void MapReader::read_sites(Sample& sample) {
     }
     SiteSample out;
     out.identity = identities_.of(id, site);
-    if (!out.identity) continue;  // its names are being written: in the next sample
+    if (!out.identity) continue;                       // its names are being written: in the next sample
     if (site.created + site.inherited == 0) continue;  // made for a seed that was already gone
     out.outstanding = outstanding_of(site);
     out.created_total = site.created;
