@@ -98,6 +98,81 @@ std::optional<std::int64_t> short_jump_of(const ZydisDecodedInstruction& instruc
   return displacement.value.s + instruction.length;
 }
 
+Flow flow_of(const ZydisDecodedInstruction& instruction) {
+  switch (instruction.meta.category) {
+    case ZYDIS_CATEGORY_CALL:
+      return instruction.meta.branch_type == ZYDIS_BRANCH_TYPE_FAR ? Flow::unknown : Flow::call;
+    case ZYDIS_CATEGORY_COND_BR:
+      return Flow::branch;
+    case ZYDIS_CATEGORY_UNCOND_BR:
+      return instruction.meta.branch_type == ZYDIS_BRANCH_TYPE_FAR ? Flow::unknown : Flow::jump;
+    default:
+      break;
+  }
+  switch (instruction.mnemonic) {
+    case ZYDIS_MNEMONIC_RET:
+      return instruction.meta.branch_type == ZYDIS_BRANCH_TYPE_FAR ? Flow::unknown : Flow::returns;
+    case ZYDIS_MNEMONIC_SYSCALL:
+      return Flow::kernel;
+    case ZYDIS_MNEMONIC_UD2:
+    case ZYDIS_MNEMONIC_HLT:
+      return Flow::stops;
+    default:
+      return is_control_flow(instruction) ? Flow::unknown : Flow::next;
+  }
+}
+
+std::optional<std::int64_t> target_of(const ZydisDecodedInstruction& instruction) {
+  const auto& displacement = instruction.raw.imm[0];
+  if (displacement.is_relative == ZYAN_FALSE) return std::nullopt;
+  return displacement.value.s + instruction.length;
+}
+
+bool is_low_register(const ZydisDecodedOperand& operand) {
+  return operand.type == ZYDIS_OPERAND_TYPE_REGISTER &&
+         (operand.reg.value < ZYDIS_REGISTER_AH || operand.reg.value > ZYDIS_REGISTER_BH);
+}
+
+// The register that both operands are.
+std::optional<Register> twice(std::span<const ZydisDecodedOperand> operands) {
+  if (operands.size() < 2 || !is_low_register(operands[0]) || !is_low_register(operands[1]) ||
+      operands[0].reg.value != operands[1].reg.value) {
+    return std::nullopt;
+  }
+  return general_register(operands[0].reg.value);
+}
+
+// What is known of numbers in registers after it. A 32-bit result clears the upper half; a narrower one leaves it.
+void learn_numbers(const ZydisDecodedInstruction& instruction, std::span<const ZydisDecodedOperand> operands,
+                   Instruction& learned) {
+  if (operands.size() < 2 || !is_low_register(operands[0])) return;
+  const auto reg = general_register(operands[0].reg.value);
+  if (!reg) return;
+  if (instruction.mnemonic == ZYDIS_MNEMONIC_TEST && twice(operands)) {
+    learned.part_tested = reg;
+    if (operands[0].size == 64) learned.tested = reg;
+  }
+  if (operands[0].size < 32) return;
+  const bool move = instruction.mnemonic == ZYDIS_MNEMONIC_MOV;
+  if (operands[1].type == ZYDIS_OPERAND_TYPE_IMMEDIATE) {
+    const bool odd = (operands[1].imm.value.u & 1U) != 0;
+    if (move && operands[1].imm.value.u == 0) learned.zeroed = reg;
+    if (move && odd) learned.made_odd = reg;
+    if (instruction.mnemonic == ZYDIS_MNEMONIC_AND && odd) learned.kept_odd = reg;
+  } else if (instruction.mnemonic == ZYDIS_MNEMONIC_XOR) {
+    learned.zeroed = twice(operands);
+  } else if ((move || instruction.mnemonic == ZYDIS_MNEMONIC_MOVZX) && is_low_register(operands[1])) {
+    const auto from = general_register(operands[1].reg.value);
+    if (from) learned.resized = RegisterCopy{*from, *reg};
+  }
+}
+
+std::optional<bool> zero_condition(const ZydisDecodedInstruction& instruction) {
+  if (instruction.mnemonic == ZYDIS_MNEMONIC_JZ) return true;
+  if (instruction.mnemonic == ZYDIS_MNEMONIC_JNZ) return false;
+  return std::nullopt;
+}
+
 }  // namespace
 
 struct Decoder::State {
@@ -120,9 +195,19 @@ std::optional<Instruction> Decoder::decode(std::span<const std::byte> code) cons
     return std::nullopt;
   }
   const auto used = std::span(operands).first(instruction.operand_count);
-  return Instruction{instruction.length,        is_emulated(code, instruction.length), is_control_flow(instruction),
-                     written_by(used),          copy_by(instruction, operands),        read_by(used),
-                     short_jump_of(instruction)};
+  Instruction found{};
+  found.length = instruction.length;
+  found.emulated = is_emulated(code, instruction.length);
+  found.control_flow = is_control_flow(instruction);
+  found.written = written_by(used);
+  found.copied = copy_by(instruction, used);
+  found.read = read_by(used);
+  found.short_jump = short_jump_of(instruction);
+  found.flow = flow_of(instruction);
+  found.target = target_of(instruction);
+  found.jumps_if_zero = zero_condition(instruction);
+  learn_numbers(instruction, used, found);
+  return found;
 }
 
 std::string Decoder::text(std::span<const std::byte> code, std::uint64_t vaddr) const {

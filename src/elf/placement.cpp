@@ -30,6 +30,9 @@ class Aliases {
       if (copied) holders = static_cast<std::uint16_t>(holders | mask_of(instruction.copied->to));
     }
   }
+  [[nodiscard]] bool holds(std::size_t argument, Register reg) const {
+    return (holders_[argument] & mask_of(reg)) != 0;
+  }
   // The register an argument arrived in when it still holds it, else the lowest alias.
   [[nodiscard]] std::vector<Register> locations(std::span<const Register> wanted) const {
     std::vector<Register> found;
@@ -49,12 +52,19 @@ struct Place {
   std::vector<Register> arguments;
 };
 
-// The first emulated instruction every call passes with all arguments at hand, or why there is none.
-tl::expected<Place, std::string> search(const Image& image, const Range& function, std::span<const Register> wanted) {
+// A point on the way through a function, and where the arguments are there.
+struct Progress {
+  std::uint64_t at;
+  Aliases aliases;
+};
+
+// The first emulated instruction from there on that every call passes with all arguments at hand, or why there is none.
+tl::expected<Place, std::string> search(const Image& image, const Range& function, std::span<const Register> wanted,
+                                        const Progress& from) {
   const Decoder decoder;
-  Aliases aliases(wanted);
+  auto [at, aliases] = from;
   const std::uint64_t end = std::min(function.end, function.begin + search_window);
-  for (std::uint64_t at = function.begin; at < end;) {
+  while (at < end) {
     const auto instruction = decoder.decode(up_to(image, at, end - at));
     if (!instruction) return tl::unexpected(fmt::format("undecodable instruction at +{:#x}", at - function.begin));
     if (instruction->emulated && aliases.all_alive()) return Place{at, aliases.locations(wanted)};
@@ -68,6 +78,43 @@ tl::expected<Place, std::string> search(const Image& image, const Range& functio
     at += instruction->length;
   }
   return tl::unexpected(fmt::format("no emulated instruction in the first {} bytes", end - function.begin));
+}
+
+// Whether what is there takes the stack frame down and returns, and nothing else.
+bool only_returns(const Image& image, std::uint64_t at) {
+  constexpr int longest = 8;  // six registers to restore, one addition, ret
+  const Decoder decoder;
+  for (int i = 0; i < longest; ++i) {
+    const auto instruction = decoder.decode(up_to(image, at, 16));
+    if (!instruction) return false;
+    if (instruction->flow == Flow::returns) return true;
+    const bool moves_stack_pointer = (instruction->written & mask_of(Register::rsp)) != 0;
+    if (instruction->flow != Flow::next || !moves_stack_pointer) return false;
+    at += instruction->length;
+  }
+  return false;
+}
+
+// Behind the first branch of the function, when that sends NULL home: test, je to where it only returns.
+std::optional<Progress> past_null_check(const Image& image, const Range& function, Register pointer) {
+  const Decoder decoder;
+  Progress progress{function.begin, Aliases({&pointer, 1})};
+  auto& [at, aliases] = progress;
+  const std::uint64_t end = std::min(function.end, function.begin + search_window);
+  for (bool tested = false; at < end;) {
+    const auto instruction = decoder.decode(up_to(image, at, end - at));
+    if (!instruction) return std::nullopt;
+    if (instruction->control_flow) {
+      const bool sends_null = tested && instruction->jumps_if_zero.value_or(false) && instruction->target;
+      if (!sends_null || !only_returns(image, at + static_cast<std::uint64_t>(*instruction->target))) return {};
+      at += instruction->length;
+      return progress;
+    }
+    tested = instruction->tested && aliases.holds(0, *instruction->tested);
+    aliases.step(*instruction);
+    at += instruction->length;
+  }
+  return std::nullopt;
 }
 
 std::array<std::byte, 16> bytes_at(const Image& image, std::uint64_t vaddr) {
@@ -112,7 +159,7 @@ std::uint16_t pt_regs_offset(Register reg) {
 Result<Placement> place_probe(const Image& image, std::uint64_t entry, std::span<const Register> wanted) {
   const auto function = bounds_of(image, entry);
   if (!function) return fail(function.error());
-  auto place = search(image, *function, wanted);
+  auto place = search(image, *function, wanted, {entry, Aliases(wanted)});
   if (place) {
     const auto branch = branch_into(image, *function, place->vaddr);
     if (!branch) return placement_of(image, entry, *place);
@@ -122,6 +169,17 @@ Result<Placement> place_probe(const Image& image, std::uint64_t entry, std::span
   slow.emulated = false;
   slow.reason = place.error();
   return slow;
+}
+
+Result<Placement> place_behind_null_check(const Image& image, std::uint64_t entry, Register pointer) {
+  const auto function = bounds_of(image, entry);
+  if (!function) return fail(function.error());
+  const std::array wanted{pointer};
+  if (const auto behind = past_null_check(image, *function, pointer)) {
+    const auto place = search(image, *function, wanted, *behind);
+    if (place && !branch_into(image, *function, place->vaddr)) return placement_of(image, entry, *place);
+  }
+  return place_probe(image, entry, wanted);
 }
 
 Result<Placement> place_at(const Image& image, std::uint64_t vaddr) {

@@ -40,6 +40,10 @@ struct Placement {
 // of an instruction would corrupt the process.
 [[nodiscard]] Result<Placement> place_probe(const Image& image, std::uint64_t entry, std::span<const Register> wanted);
 
+// As place_probe, of a function that gets a pointer in POINTER: when it begins by asking whether that is NULL and then
+// does nothing but return, behind the question, where calls with NULL do not come by and do not pay.
+[[nodiscard]] Result<Placement> place_behind_null_check(const Image& image, std::uint64_t entry, Register pointer);
+
 // This very instruction, of a function by .eh_frame_hdr, whatever it costs and whatever the registers hold. The
 // caller knows by decoding that one begins at VADDR.
 [[nodiscard]] Result<Placement> place_at(const Image& image, std::uint64_t vaddr);

@@ -1,4 +1,5 @@
 // The resolver and the placement over every interpreter this machine has.
+#include "corpus.h"
 #include "elf/placement.h"
 #include "elf/symbols.h"
 #include "elf/task_functions.h"
@@ -6,47 +7,12 @@
 
 #include <algorithm>
 #include <catch2/catch.hpp>
-#include <cstdlib>
 #include <filesystem>
-#include <set>
-#include <sstream>
 
 namespace asyncleak::elf {
 namespace {
 
 namespace fs = std::filesystem;
-
-bool is_interpreter_file(const std::string& name) {
-  const bool library = name.find(".so") != std::string::npos;
-  if (name.starts_with("_asyncio.") || name.starts_with("libpython3")) return library;
-  // python3.11, not python3.11-config
-  return name.starts_with("python3.") && name.find_first_not_of("0123456789", 8) == std::string::npos;
-}
-
-void collect(const fs::path& folder, std::set<std::string>& files) {
-  std::error_code error;
-  auto entry = fs::recursive_directory_iterator(folder, fs::directory_options::skip_permission_denied, error);
-  for (; !error && entry != fs::recursive_directory_iterator(); entry.increment(error)) {
-    if (entry->is_symlink(error) || !entry->is_regular_file(error)) continue;
-    if (is_interpreter_file(entry->path().filename().string())) files.insert(entry->path().string());
-  }
-}
-
-// ASYNCLEAK_ELF_CORPUS: colon-separated files, those only. Else what the system, pyenv and the
-// roots under ASYNCLEAK_FLEET have.
-std::set<std::string> corpus() {
-  std::set<std::string> files;
-  if (const char* list = std::getenv("ASYNCLEAK_ELF_CORPUS")) {
-    std::istringstream stream(list);
-    for (std::string file; std::getline(stream, file, ':');) files.insert(file);
-    return files;
-  }
-  for (const char* folder : {"/usr/bin", "/usr/lib", "/usr/local/bin", "/usr/local/lib", "/root/.pyenv/versions"}) {
-    collect(folder, files);
-  }
-  if (const char* fleet = std::getenv("ASYNCLEAK_FLEET")) collect(fleet, files);
-  return files;
-}
 
 void check_placement(const Image& image, std::uint64_t entry, std::vector<Register> wanted) {
   const auto place = place_probe(image, entry, wanted);
@@ -59,7 +25,7 @@ void check_placement(const Image& image, std::uint64_t entry, std::vector<Regist
 
 TEST_CASE("every interpreter present: the type slots answer, as .symtab does, and a cheap place exists") {
   int with_tasks = 0;
-  for (const std::string& file : corpus()) {
+  for (const std::string& file : test::corpus()) {
     INFO(file);
     const auto image = Image::open(file);
     if (!image && image.error().message.ends_with("not an ELF file")) continue;  // a linker script or a wrapper
@@ -97,7 +63,7 @@ std::vector<Placement> warnings_of(const Image& image) {
 
 TEST_CASE("every interpreter present: the code that warns of a never-awaited coroutine is found, as .symtab has it") {
   int with_runtime = 0;
-  for (const std::string& file : corpus()) {
+  for (const std::string& file : test::corpus()) {
     const auto image = Image::open(file);
     if (!image || !image->dynamic_symbol("_PyRuntime")) continue;
     INFO(file);

@@ -1,0 +1,170 @@
+#include "python/malloc_provider.h"
+
+#include "elf/imports.h"
+#include "python/memory.h"
+#include "python/proc_text.h"
+
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <algorithm>
+#include <cerrno>
+#include <filesystem>
+#include <fstream>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <vector>
+
+namespace asyncleak::python {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* without_allocator = "watch it with --memory objects";
+
+std::string proc_path(pid_t pid, std::string_view name) { return fmt::format("/proc/{}/{}", pid, name); }
+
+// Empty when it cannot be read.
+std::string link_at(pid_t pid, std::string_view name) {
+  std::error_code error;
+  return fs::read_symlink(proc_path(pid, name), error).string();
+}
+
+// What the process has mapped to execute, by address.
+Result<std::vector<Mapping>> code_of(pid_t pid) {
+  const std::string path = proc_path(pid, "maps");
+  std::ifstream maps(path);
+  if (!maps) {
+    Error error = system_error("reading " + path, errno);
+    error.kind = ErrorKind::unobservable;
+    return fail(std::move(error));
+  }
+  std::vector<Mapping> found;
+  for (std::string line; std::getline(maps, line);) {
+    auto mapping = parse_mapping(line);
+    if (mapping && mapping->executable) found.push_back(std::move(*mapping));
+  }
+  return found;
+}
+
+const Mapping* mapping_at(const std::vector<Mapping>& code, std::uint64_t address) {
+  const auto found =
+      std::ranges::find_if(code, [&](const Mapping& each) { return each.start <= address && address < each.end; });
+  return found == code.end() ? nullptr : &*found;
+}
+
+std::optional<FileId> file_id(const std::string& path) {
+  struct stat status {};
+  if (stat(path.c_str(), &status) != 0) return std::nullopt;
+  return FileId{status.st_dev, status.st_ino};
+}
+
+// The very inode, as process.cpp opens the interpreter's: by map_files, or by its path when that still leads there.
+Result<MappedFile> file_of(pid_t pid, const Mapping& mapping) {
+  const std::string root = link_at(pid, "root");
+  const bool chrooted = root.size() > 1 && mapping.path.starts_with(root + "/");
+  MappedFile file{mapping.id,
+                  chrooted ? mapping.path.substr(root.size()) : mapping.path,
+                  proc_path(pid, "map_files/" + map_files_name(mapping)),
+                  mapping.start,
+                  mapping.offset,
+                  mapping.deleted};
+  auto id = file_id(file.open_path);
+  if (!id) {
+    file.open_path = proc_path(pid, "root") + file.path;
+    id = file_id(file.open_path);
+    if (mapping.deleted || !id || id->inode != mapping.id.inode) {
+      return fail(fmt::format("PID {}: {} was replaced or deleted since it was loaded", pid, mapping.path),
+                  "run as root, or restart the process", ErrorKind::unobservable);
+    }
+  }
+  file.id = *id;
+  return file;
+}
+
+// The order in which the loader looks a name up (System V ABI, "Shared Object Dependencies"), as far as file names tell
+// it: the C library behind what was loaded to replace it. glibc 2.31's ld.so still exports one
+// (elf/dl-minimal.c), which serves nobody but itself once the C library is there.
+enum class Turn { executable, others, c_library, loader };
+
+Turn turn_of(const Mapping& mapping, std::string_view executable) {
+  const std::string name = fs::path(mapping.path).filename();
+  if (mapping.path == executable) return Turn::executable;
+  if (name.starts_with("libc.so.") || name.starts_with("libc-2.")) return Turn::c_library;
+  if (name.starts_with("ld-linux") || name.starts_with("ld-2.")) return Turn::loader;
+  return Turn::others;
+}
+
+Result<MappedFile> first_exporter(pid_t pid, std::vector<Mapping> code) {
+  std::string executable = link_at(pid, "exe");
+  constexpr std::string_view deleted = " (deleted)";
+  if (executable.ends_with(deleted)) executable.resize(executable.size() - deleted.size());
+  // Libraries are mapped downwards: the first one loaded has the highest address.
+  std::ranges::reverse(code);
+  std::ranges::stable_sort(code, {}, [&](const Mapping& each) { return turn_of(each, executable); });
+  for (const Mapping& mapping : code) {
+    auto file = file_of(pid, mapping);
+    if (!file) continue;
+    const auto image = elf::Image::open(file->open_path);
+    if (image && elf::exported_function(*image, "malloc")) return file;
+  }
+  return fail(fmt::format("no file that PID {} has mapped exports malloc", pid), without_allocator,
+              ErrorKind::unobservable);
+}
+
+// A file may be called in malloc's place without being the allocator: memray and heap profilers write their own
+// function into the word and call the allocator from there.
+bool exports_malloc(const MappedFile& file) {
+  const auto image = elf::Image::open(file.open_path);
+  return image && image->dynamic_symbol("malloc");
+}
+
+// Through which word malloc is called, and where that leads at run time. Nothing: no word is bound yet.
+Result<std::optional<std::uint64_t>> bound_address(pid_t pid, const elf::Image& core, std::uint64_t bias,
+                                                   const std::vector<std::uint64_t>& slots) {
+  const ProcessMemory memory(pid);
+  const auto own = elf::exported_function(core, "malloc");
+  for (const std::uint64_t slot : slots) {
+    const auto address = memory.value<std::uint64_t>(bias + slot);
+    if (!address) return fail(within("malloc in the interpreter's import table", address.error()));
+    // Before the first call the word leads back into the image's own table of stubs.
+    const bool stub = core.is_executable(*address - bias) && own != *address - bias;
+    if (*address != 0 && !stub) return std::optional(*address);
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+Result<MappedFile> find_malloc_provider(pid_t pid, const elf::Image& core, std::uint64_t bias) {
+  auto code = code_of(pid);
+  if (!code) return fail(code.error());
+  std::optional<std::uint64_t> address;
+  const auto slots = elf::import_slots(core, "malloc");
+  if (slots.empty()) {
+    // Linked in: an executable calls its own functions without a word to go through.
+    const auto own = elf::exported_function(core, "malloc");
+    if (!own) {
+      return fail(
+          fmt::format("the interpreter of PID {} has an allocator linked in whose functions have no names", pid),
+          without_allocator, ErrorKind::unobservable);
+    }
+    address = bias + *own;
+  } else {
+    const auto bound = bound_address(pid, core, bias, slots);
+    if (!bound) return fail(bound.error());
+    address = *bound;
+  }
+  if (!address) return first_exporter(pid, std::move(*code));
+  const Mapping* mapping = mapping_at(*code, *address);
+  if (mapping == nullptr) {
+    return fail(fmt::format("PID {} calls malloc at {:#x}, where no file is mapped", pid, *address), without_allocator,
+                ErrorKind::unobservable);
+  }
+  auto file = file_of(pid, *mapping);
+  if (!file || exports_malloc(*file)) return file;
+  return first_exporter(pid, std::move(*code));
+}
+
+}  // namespace asyncleak::python
