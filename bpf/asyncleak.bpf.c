@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Apache-2.0 */
 /* Entry points, in the order a task and its process live. Each only rings a bell. */
 #include "kernel.bpf.h"
+#include "memory.bpf.h"
 #include "task.bpf.h"
 #include "unawaited.bpf.h"
 
@@ -129,5 +130,108 @@ SEC("syscall")
 int sites_of_tasks(struct al_sites_of *asked)
 {
 	sites_found(asked->process, asked->count);
+	return 0;
+}
+
+/* From here on: the memory modes. Loaded in a second instance, when one is first switched on. */
+SEC("uprobe")
+int allocating(void *ctx)
+{
+	struct memory_trap trap;
+
+	trapped(&trap, ctx);
+	if (trap.memory)
+		allocation_begins(ctx, &trap);
+	trap_done(&trap);
+	return 0;
+}
+
+SEC("uretprobe")
+int allocated(void *ctx)
+{
+	struct memory_trap trap;
+
+	trapped(&trap, ctx);
+	if (trap.memory)
+		allocation_ends(ctx, &trap);
+	trap_done(&trap);
+	return 0;
+}
+
+SEC("uprobe")
+int passing_malloc(void *ctx)
+{
+	struct memory_trap trap;
+
+	trapped(&trap, ctx);
+	if (trap.memory)
+		malloc_passed(ctx, &trap);
+	trap_done(&trap);
+	return 0;
+}
+
+SEC("uprobe")
+int freeing(void *ctx)
+{
+	struct memory_trap trap;
+
+	trapped(&trap, ctx);
+	if (trap.memory)
+		block_given_back(ctx, &trap);
+	trap_done(&trap);
+	return 0;
+}
+
+SEC("uprobe")
+int step_entered(void *ctx)
+{
+	struct memory_trap trap;
+
+	trapped(&trap, ctx);
+	if (trap.memory)
+		step_begins(ctx, &trap);
+	trap_done(&trap);
+	return 0;
+}
+
+/* Beside task_init, where tasks can be eager. */
+SEC("uprobe")
+int eager_step_entered(void *ctx)
+{
+	struct memory_trap trap;
+
+	trapped(&trap, ctx);
+	if (trap.memory)
+		eager_step_begins(ctx, &trap);
+	trap_done(&trap);
+	return 0;
+}
+
+/* At its return, or at a place inside behind the step. */
+SEC("uprobe")
+int step_left(void *ctx)
+{
+	struct memory_trap trap;
+
+	trapped(&trap, ctx);
+	if (trap.memory)
+		step_ends(ctx, &trap);
+	trap_done(&trap);
+	return 0;
+}
+
+SEC("raw_tp/sched_process_exec")
+int memory_exec(struct bpf_raw_tracepoint_args *ctx)
+{
+	memory_replaced((void *)ctx->args[0]);
+	return 0;
+}
+
+SEC("raw_tp/sched_process_exit")
+int memory_thread_exit(struct bpf_raw_tracepoint_args *ctx)
+{
+	__u32 tid = bpf_get_current_pid_tgid();
+
+	bpf_map_delete_elem(&memory_threads, &tid);
 	return 0;
 }

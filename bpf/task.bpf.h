@@ -14,24 +14,41 @@ struct coroutine_view {
 	__u64 print;
 };
 
-/* Task(coro=...) by keyword: the value in KWDS that is a coroutine. Modules/_asynciomodule.c, Task.__init__. */
-static __noinline __u64 coroutine_in_dict(const struct al_layout *layout, __u64 coro_type, __u64 kwds)
-{
-	__u64 keys = user_u64(kwds + layout->dict_keys);
-	__u32 index_bytes = 8, stride = 24, value_at = 16; /* dk_size 8, the smallest there is (<= 3.10) */
-	__u64 entries;
+/* The values of a dict as it is while a call is made with keywords: nothing was deleted, at most 8 entries. */
+struct dict_entries {
+	__u64 values; /* address of the first */
+	__u32 stride;
+};
 
-	if (!kwds || !keys)
-		return 0;
+static __always_inline bool open_dict(struct dict_entries *entries, const struct al_layout *layout, __u64 dict)
+{
+	__u64 keys = dict ? user_u64(dict + layout->dict_keys) : 0;
+	__u32 index_bytes = 8, value_at = 16; /* dk_size 8, the smallest there is (<= 3.10) */
+
+	if (!keys)
+		return false;
+	entries->stride = 24;
 	if (layout->keys_log2_index_bytes != AL_ABSENT)
 		index_bytes = 1u << (user_u8(keys + layout->keys_log2_index_bytes) & 15);
 	if (layout->keys_kind != AL_ABSENT && user_u8(keys + layout->keys_kind)) {
-		stride = 16;
+		entries->stride = 16;
 		value_at = 8;
 	}
-	entries = keys + layout->keys_indices + index_bytes;
-	for (int i = 0; i < 5; i++) { /* coro, loop, name, context, eager_start */
-		__u64 value = user_u64(entries + i * stride + value_at);
+	entries->values = keys + layout->keys_indices + index_bytes + value_at;
+	return true;
+}
+
+#define AL_TASK_KEYWORDS 5 /* coro, loop, name, context, eager_start: Modules/_asynciomodule.c, Task.__init__ */
+
+/* Task(coro=...) by keyword: the value in KWDS that is a coroutine. */
+static __noinline __u64 coroutine_in_dict(const struct al_layout *layout, __u64 coro_type, __u64 kwds)
+{
+	struct dict_entries entries;
+
+	if (!open_dict(&entries, layout, kwds))
+		return 0;
+	for (int i = 0; i < AL_TASK_KEYWORDS; i++) {
+		__u64 value = user_u64(entries.values + i * entries.stride);
 
 		if (value && user_u64(value + layout->ob_type) == coro_type)
 			return value;
@@ -106,7 +123,7 @@ static __noinline int describe_site(const struct al_layout *layout, const struct
 	}
 	if (frame)
 		keep_stack(layout, process, frame, origin);
-	else if (al_stack_depth)
+	else if (al_stack_depth && !(origin->flags & AL_ORIGIN_PREEXISTING))
 		origin->flags |= AL_ORIGIN_NO_STACK;
 	origin->ready = 1;
 	site->state = AL_SITE_READY;

@@ -3,10 +3,11 @@
 _asyncleak_top() {
   local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
   local common='-h --help -d --delay -n --iterations -b --batch --json -s --sort -l --limit --no-color --prom-textfile
-    --stack-depth --max-tasks --max-sites --census-budget --fail-on --warn-tasks --warn-rss --verbose'
+    --stack-depth --max-tasks --max-sites --census-budget -m --memory --memory-lines --min-size --max-blocks
+    --overhead-limit --fail-on --warn-tasks --warn-rss --verbose'
   local inspect='-h --help --json --task --coroutine --older --locals --redact -l --limit --no-color'
   local columns='pid comm kind coroutine outstanding pending done growth created_per_s destroyed_per_s oldest median
-    bytes held verdict created_total created_at'
+    bytes allocated_growth blocks held verdict created_total created_at'
   local command='' word i
   COMPREPLY=()
 
@@ -25,6 +26,7 @@ _asyncleak_top() {
 
   case $previous in
     -s | --sort) mapfile -t COMPREPLY < <(compgen -W "$columns" -- "$current") ;;
+    -m | --memory) mapfile -t COMPREPLY < <(compgen -W 'objects malloc all' -- "$current") ;;
     --fail-on) mapfile -t COMPREPLY < <(compgen -W 'leak warning never' -- "$current") ;;
     --prom-textfile)
       compopt -o filenames 2> /dev/null
@@ -32,7 +34,7 @@ _asyncleak_top() {
       ;;
     -p | --pid) mapfile -t COMPREPLY < <(compgen -W "$(_asyncleak_top_pids)" -- "$current") ;;
     -c | --comm | -d | --delay | -n | --iterations | -l | --limit | --stack-depth | --max-tasks | --max-sites | \
-      --census-budget | --warn-tasks | --warn-rss | --task | --coroutine | --older) ;;
+      --census-budget | --min-size | --max-blocks | --overhead-limit | --warn-tasks | --warn-rss | --task | --coroutine | --older) ;;
     *)
       case $command in
         run) mapfile -t COMPREPLY < <(compgen -W "$common --" -- "$current") ;;

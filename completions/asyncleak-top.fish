@@ -5,7 +5,7 @@ set -l live -n 'not __fish_seen_subcommand_from run inspect doctor'
 set -l watching -n 'not __fish_seen_subcommand_from inspect doctor; and not contains -- -- (commandline -opc)'
 set -l looking -n '__fish_seen_subcommand_from inspect'
 set -l columns pid comm kind coroutine outstanding pending done growth created_per_s destroyed_per_s oldest median \
-    bytes held verdict created_total created_at
+    bytes allocated_growth blocks held verdict created_total created_at
 
 $command -f
 $command -n __fish_use_subcommand -a run -d 'Start CMD and watch it and its children'
@@ -31,6 +31,11 @@ $command $watching -l stack-depth -x -d 'Python frames kept per creation site'
 $command $watching -l max-tasks -x -d 'Outstanding tasks tracked'
 $command $watching -l max-sites -x -d 'Creation sites tracked'
 $command $watching -l census-budget -x -d 'Percent of one core for looking at memory'
+$command $watching -s m -l memory -x -a 'objects malloc all' -d 'Charge allocated bytes to tasks'
+$command $watching -l memory-lines -d 'Tell the allocating lines apart'
+$command $watching -l min-size -x -d 'Leave out smaller allocations'
+$command $watching -l max-blocks -x -d 'Allocations followed to their end'
+$command $watching -l overhead-limit -x -d 'Stop counting above so many percent of one core'
 $command $watching -l fail-on -x -a 'leak warning never' -d 'Exit 1 when such a finding stood at the end'
 $command $watching -l warn-tasks -x -d 'overload above so many tasks'
 $command $watching -l warn-rss -x -d 'rss-growth above so many percent'

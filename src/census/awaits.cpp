@@ -61,6 +61,40 @@ std::uint64_t behind(const Heap& heap, std::uint64_t object, const Type& type) {
 
 }  // namespace
 
+std::string_view name_of(TaskState state) {
+  switch (state) {
+    case TaskState::pending:
+      return "pending";
+    case TaskState::finished:
+      return "finished";
+    case TaskState::failed:
+      return "failed";
+    case TaskState::cancelled:
+      return "cancelled";
+    case TaskState::unknown:
+      break;
+  }
+  return "unknown";
+}
+
+std::string_view name_of(Waiter::How how) {
+  switch (how) {
+    case Waiter::How::task:
+      return "task";
+    case Waiter::How::gather:
+      return "gather";
+    case Waiter::How::shield:
+      return "shield";
+    case Waiter::How::wait:
+      return "wait";
+    case Waiter::How::task_group:
+      return "task-group";
+    case Waiter::How::callback:
+      break;
+  }
+  return "callback";
+}
+
 std::optional<TaskView> Awaits::task(std::uint64_t address) const {
   const Heap& heap = objects_->heap();
   const auto& where = heap.objects;
@@ -69,14 +103,12 @@ std::optional<TaskView> Awaits::task(std::uint64_t address) const {
   ObjectBytes bytes;
   if (!bytes.read(heap, address, where.task_basicsize)) return std::nullopt;
   TaskView view;
-  view.address = address;
   view.exception = bytes.field<std::uint64_t>(where.future_exception);
   view.result = bytes.field<std::uint64_t>(where.future_result);
   view.state = task_state(bytes.field<std::int32_t>(where.future_state), view.exception != 0);
   view.cancel_requested = view.state == TaskState::pending &&
                           (cancel_due(bytes, where) || bytes.field<std::int32_t>(where.task_num_cancels) > 0);
   view.coroutine = bytes.field<std::uint64_t>(where.task_coro);
-  view.waits_for = bytes.field<std::uint64_t>(where.task_fut_waiter);
   const auto name = bytes.field<std::uint64_t>(where.task_name);
   const Type* name_type = name == 0 ? nullptr : objects_->type_of(name);
   if (name_type != nullptr && name_type->kind == Kind::integer) {

@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace asyncleak::census {
@@ -19,14 +20,13 @@ struct AwaitChain {
 };
 
 enum class TaskState : std::uint8_t { pending, finished, failed, cancelled, unknown };
+[[nodiscard]] std::string_view name_of(TaskState state);
 
 // A task object's own fields, read in one go.
 struct TaskView {
-  std::uint64_t address = 0;
   TaskState state = TaskState::unknown;
   bool cancel_requested = false;  // pending although cancel() was called: must_cancel, or num_cancels_requested > 0
   std::uint64_t coroutine = 0;    // 0: cleared
-  std::uint64_t waits_for = 0;    // fut_waiter; 0: runs, is ready, or done
   std::uint64_t name = 0;         // str, or 0 when it is numbered
   std::uint64_t name_number = 0;  // Task-N not yet formatted (3.12+)
   std::uint64_t result = 0, exception = 0;
@@ -39,6 +39,7 @@ struct Waiter {
   std::uint64_t task = 0;  // the task behind it, where it could be followed
   std::string callback;    // qualified name, where it is none of asyncio's own
 };
+[[nodiscard]] std::string_view name_of(Waiter::How how);  // "task", "task-group"
 
 class Awaits {
  public:

@@ -12,7 +12,7 @@ namespace asyncleak::census {
 struct ContainerRecord {
   std::uint64_t address = 0;
   std::uint64_t length = 0;  // items
-  std::uint32_t type = 0;    // TypeTable::by_index
+  std::uint32_t type = 0;    // Type::index
 };
 // Shorter ones are not remembered: a process has tens of thousands of them.
 constexpr std::uint64_t shortest_watched_container = 64;

@@ -38,18 +38,12 @@ HeapScan::Chunk HeapScan::read_chunk(std::uint64_t at, std::uint64_t end, ScanSt
   const auto own = std::min<std::uint64_t>(chunk_bytes, end - at);
   const auto wanted = std::min<std::uint64_t>(chunk_bytes + tail_bytes, end - at);
   const std::span all(buffer_.data(), static_cast<std::size_t>(wanted));
-  if (heap_->uncached().read(at, all)) {
-    stats.bytes += own;
-    return {all, static_cast<std::size_t>(own)};
-  }
+  if (heap_->uncached().read(at, all)) return {all, static_cast<std::size_t>(own)};
   // Part of it was unmapped: page by page, what is gone as zeroes.
   constexpr std::size_t page = 4096;
   for (std::size_t offset = 0; offset < all.size(); offset += page) {
     const auto piece = all.subspan(offset, std::min(page, all.size() - offset));
-    if (heap_->uncached().read(at + offset, piece)) {
-      stats.bytes += offset < own ? piece.size() : 0;
-      continue;
-    }
+    if (heap_->uncached().read(at + offset, piece)) continue;
     std::ranges::fill(piece, std::byte{0});
     stats.unreadable_bytes += offset < own ? piece.size() : 0;
   }

@@ -39,7 +39,6 @@ struct FoundObject {
 
 struct ScanStats {
   std::uint64_t objects = 0;
-  std::uint64_t bytes = 0;             // read
   std::uint64_t unreadable_bytes = 0;  // unmapped meanwhile
 };
 

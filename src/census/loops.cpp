@@ -28,15 +28,15 @@ class LoopReader {
     sample.transports = length_of_data(attribute(loop, "_transports"));
     sample.asyncgens = length_of_data(attribute(loop, "_asyncgens"));
     sample.executor_queue = executor_queue(attribute(loop, "_default_executor"));
-    view_.ready_complete &= objects_.each_item(*ready, [&](std::uint64_t handle) {
-      add_handle(handle, view_.ready, view_.ready_complete);
+    objects_.each_item(*ready, [&](std::uint64_t handle) {
+      add_handle(handle, view_.ready);
       return true;
     });
     view_.loops.push_back(std::move(sample));
   }
 
   // uvloop's timers are in no list of the loop's: the objects themselves are counted.
-  void add_foreign_timer(std::uint64_t handle) { add_handle(handle, view_.timers, view_.timers_complete); }
+  void add_foreign_timer(std::uint64_t handle) { add_handle(handle, view_.timers); }
 
   [[nodiscard]] bool in_a_list(std::uint64_t handle) const { return attribute(handle, "_when").has_value(); }
 
@@ -68,8 +68,8 @@ class LoopReader {
 
   void add_timers(std::uint64_t scheduled, LoopSample& sample) {
     std::uint64_t timers = 0, cancelled = 0;
-    view_.timers_complete &= objects_.each_item(scheduled, [&](std::uint64_t handle) {
-      (add_handle(handle, view_.timers, view_.timers_complete) ? cancelled : timers)++;
+    objects_.each_item(scheduled, [&](std::uint64_t handle) {
+      (add_handle(handle, view_.timers) ? cancelled : timers)++;
       return true;
     });
     sample.timers = timers;
@@ -77,13 +77,10 @@ class LoopReader {
   }
 
   // Returns whether it is cancelled.
-  bool add_handle(std::uint64_t handle, std::map<CallableText, Callback>& callbacks, bool& complete) {
+  bool add_handle(std::uint64_t handle, std::map<CallableText, Callback>& callbacks) const {
     const auto callback = attribute(handle, "_callback");
     const bool cancelled = is_true(attribute(handle, "_cancelled"));
-    if (!callback) {
-      complete = false;  // made or run while we look
-      return cancelled;
-    }
+    if (!callback) return cancelled;  // made or run while we look
     // A cancelled handle has let go of its callback (Lib/asyncio/events.py Handle.cancel).
     const auto text = cancelled ? CallableText{"cancelled", "", {}} : callables_.describe(*callback);
     auto& entry = callbacks[text];

@@ -23,7 +23,6 @@ struct Callback {
 struct LoopView {
   std::vector<LoopSample> loops;  // open ones
   std::map<CallableText, Callback> timers, ready;
-  bool timers_complete = true, ready_complete = true;  // false: some loop or handle could not be read
 };
 
 [[nodiscard]] LoopView view_loops(const Snapshot& snapshot, const Readers& readers);

@@ -1,18 +1,20 @@
 #include "census/memory_map.h"
 
+#include "python/proc_text.h"
 #include "util/handle.h"
 
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <unistd.h>
 #include <algorithm>
-#include <array>
-#include <cerrno>
-#include <charconv>
 #include <optional>
 
 namespace asyncleak::census {
 namespace {
+
+using python::number;
+using python::read_proc;
+using python::take;
 
 constexpr std::uint64_t page_bytes = 4096;
 // glibc malloc/arena.c: HEAP_MAX_SIZE, the size and alignment of a thread's heap; what it does not use yet has no
@@ -23,37 +25,6 @@ constexpr std::uint64_t largest_bss = (1U << 20) - 1;  // an arena of 3.10+ that
 constexpr std::uint64_t most_pages = 64U << 20;
 // What glibc takes where the limit is "unlimited" (sysdeps/x86_64/nptl/pthreaddef.h: ARCH_STACK_DEFAULT_SIZE).
 constexpr std::uint64_t unlimited_stack = 2U << 20;
-
-Result<std::string> read_proc(pid_t pid, const char* name) {
-  const std::string path = "/proc/" + std::to_string(pid) + "/" + name;
-  const Fd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  if (!fd) return fail(system_error("reading " + path, errno));
-  std::string text;
-  for (;;) {
-    constexpr std::size_t chunk = 128U << 10;
-    const std::size_t size = text.size();
-    text.resize(size + chunk);
-    const ssize_t got = read(fd.get(), text.data() + size, chunk);
-    const int code = errno;
-    text.resize(size + static_cast<std::size_t>(std::max<ssize_t>(got, 0)));
-    if (got == 0) return text;
-    if (got < 0 && code != EINTR) return fail(system_error("reading " + path, code));
-  }
-}
-
-std::string_view take(std::string_view& rest, char separator) {
-  const std::size_t end = rest.find(separator);
-  const std::string_view token = rest.substr(0, end);
-  rest = end == std::string_view::npos ? std::string_view{} : rest.substr(end + 1);
-  return token;
-}
-
-std::optional<std::uint64_t> number(std::string_view text, int base) {
-  std::uint64_t value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value, base);
-  if (error != std::errc{} || end != text.data() + text.size()) return std::nullopt;
-  return value;
-}
 
 std::string_view without_blanks(std::string_view text) {
   const std::size_t start = text.find_first_not_of(' ');

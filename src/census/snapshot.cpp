@@ -43,9 +43,6 @@ class Collector {
       case Kind::sync:
         out.syncs.push_back(found.address);
         break;
-      case Kind::handle:
-        out.handles.push_back(found.address);
-        break;
       case Kind::timer_handle:
         out.timer_handles.push_back(found.address);
         break;
@@ -89,9 +86,7 @@ class Collector {
   void add_task(const FoundObject& found) {
     TaskRecord task;
     task.address = found.address;
-    task.type = found.type->index;
     task.coroutine = found.field<std::uint64_t>(where_.task_coro);
-    task.waits_for = found.field<std::uint64_t>(where_.task_fut_waiter);
     switch (found.field<std::int32_t>(where_.future_state)) {
       case 0:
         task.state = TaskState::pending;
@@ -157,6 +152,18 @@ std::vector<std::string> Snapshot::reasons() const {
   if (ranges_cut) out.emplace_back("it has more memory mapped than is looked at");
   if (scan.unreadable_bytes > 0) out.emplace_back("memory was unmapped during the look");
   return out;
+}
+
+CensusSample Snapshot::summary() const {
+  CensusSample sample;
+  sample.taken_ns = ended_ns;
+  sample.duration_s = static_cast<double>(ended_ns - began_ns) / 1e9;
+  sample.objects = scan.objects;
+  sample.tasks = tasks.size();
+  sample.python_tasks = python_tasks;
+  sample.reasons = reasons();
+  sample.complete = sample.reasons.empty();
+  return sample;
 }
 
 Result<Snapshot> take_snapshot(const Heap& heap, Readers& readers) {

@@ -9,6 +9,7 @@
 #include "census/growth.h"
 #include "census/heap_scan.h"
 #include "census/objects.h"
+#include "sample/census_sample.h"
 #include "util/result.h"
 
 #include <cstdint>
@@ -19,8 +20,7 @@
 namespace asyncleak::census {
 
 struct TaskRecord {
-  std::uint64_t address = 0, coroutine = 0, waits_for = 0;
-  std::uint32_t type = 0;  // TypeTable::by_index
+  std::uint64_t address = 0, coroutine = 0;
   TaskState state = TaskState::unknown;
   bool cancel_requested = false;
 };
@@ -33,7 +33,7 @@ struct Snapshot {
   std::deque<TaskRecord> tasks;            // a deque: never moved while it grows, a million are 32 MB and no more
   std::vector<GeneratorRecord> unstarted;  // coroutine objects never started, but for those of tasks
   std::vector<GeneratorRecord> asyncgens;  // started, not finished
-  std::vector<std::uint64_t> loops, transports, queues, syncs, handles, timer_handles;
+  std::vector<std::uint64_t> loops, transports, queues, syncs, timer_handles;
   std::vector<ContainerRecord> containers;  // long ones
   std::uint64_t python_tasks = 0;           // of asyncio's pure Python Task
   ScanStats scan;
@@ -42,6 +42,8 @@ struct Snapshot {
   std::int64_t began_ns = 0, ended_ns = 0;  // CLOCK_MONOTONIC
   // Why there may be more than was found, one clause each; empty: it is all.
   [[nodiscard]] std::vector<std::string> reasons() const;
+  // What memory alone says; the kernel's side is the caller's.
+  [[nodiscard]] CensusSample summary() const;
 };
 
 // The readers of one process, sharing what they learned of its types and code.

@@ -3,47 +3,12 @@
 #include "census/show_value.h"
 
 #include <algorithm>
-#include <string_view>
 
 namespace asyncleak::census {
 namespace {
 
 // A task whose locals reach more is shown as "at least".
 constexpr std::uint64_t most_objects_of_a_task = 2'000'000;
-
-std::string_view name_of(TaskState state) {
-  switch (state) {
-    case TaskState::pending:
-      return "pending";
-    case TaskState::finished:
-      return "finished";
-    case TaskState::failed:
-      return "failed";
-    case TaskState::cancelled:
-      return "cancelled";
-    case TaskState::unknown:
-      break;
-  }
-  return "unknown";
-}
-
-std::string_view name_of(Waiter::How how) {
-  switch (how) {
-    case Waiter::How::task:
-      return "task";
-    case Waiter::How::gather:
-      return "gather";
-    case Waiter::How::shield:
-      return "shield";
-    case Waiter::How::wait:
-      return "wait";
-    case Waiter::How::task_group:
-      return "task-group";
-    case Waiter::How::callback:
-      break;
-  }
-  return "callback";
-}
 
 }  // namespace
 

@@ -98,9 +98,8 @@ std::optional<QueueView> Transports::queue(std::uint64_t address) const {
   const auto items = present(address, "_queue");
   const auto size = items ? objects_->length(*items) : std::nullopt;
   if (type == nullptr || type->kind != Kind::queue || !size) return std::nullopt;
-  QueueView view{
-      address,     type->name(), *size, length(present(address, "_getters")), length(present(address, "_putters")),
-      std::nullopt};
+  QueueView view{type->name(), *size, length(present(address, "_getters")), length(present(address, "_putters")),
+                 std::nullopt};
   const auto limit = objects_->attribute(address, "_maxsize");
   const auto number = limit ? objects_->integer(*limit) : std::nullopt;
   if (number) view.maxsize = *number > 0 ? static_cast<std::uint64_t>(*number) : 0;
@@ -111,7 +110,7 @@ std::optional<WaitView> Transports::wait(std::uint64_t address) const {
   const Type* type = objects_->type_of(address);
   if (type == nullptr || type->kind != Kind::sync) return std::nullopt;
   const auto waiters = length(present(address, "_waiters"));  // None until somebody waits (locks, 3.8)
-  return waiters > 0 ? std::optional(WaitView{address, type->name(), waiters}) : std::nullopt;
+  return waiters > 0 ? std::optional(WaitView{type->name(), waiters}) : std::nullopt;
 }
 
 }  // namespace asyncleak::census

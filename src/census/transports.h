@@ -22,14 +22,12 @@ struct TransportView {
 };
 
 struct QueueView {
-  std::uint64_t address = 0;
   std::string type;  // "asyncio.queues.Queue"
   std::uint64_t length = 0, getters = 0, putters = 0;
   std::optional<std::uint64_t> maxsize;  // 0: unbounded
 };
 
 struct WaitView {
-  std::uint64_t address = 0;
   std::string type;  // "asyncio.locks.Event"
   std::uint64_t waiters = 0;
 };

@@ -173,7 +173,6 @@ std::unique_ptr<Type> TypeTable::read(std::uint64_t address) {
   }
   type->dictoffset = static_cast<std::int64_t>(heap_->word(address + where.type_dictoffset));
   type->base = heap_->word(address + where.type_base);
-  type->dealloc = heap_->word(address + where.type_dealloc);
   const auto name = c_string(*heap_, heap_->word(address + heap_->layout.type_name));
   if (name.empty()) return nullptr;
   name_it(*type, name);

@@ -69,7 +69,7 @@ struct Type {
   std::string qualname;  // "TimerHandle"
   Kind kind = Kind::other;
   std::uint64_t flags = 0;  // tp_flags, Include/object.h Py_TPFLAGS_*
-  std::uint64_t base = 0, dealloc = 0, cached_keys = 0;
+  std::uint64_t base = 0, cached_keys = 0;
   std::int64_t basicsize = 0, itemsize = 0, dictoffset = 0;
   std::uint32_t index = 0;                 // 0, 1, ... in the order first seen
   [[nodiscard]] std::string name() const;  // "asyncio.events.TimerHandle"; builtins without "builtins."
@@ -85,8 +85,6 @@ class TypeTable {
   // Null: no type there. The result lives as long as the table.
   [[nodiscard]] const Type* at(std::uint64_t address);
   [[nodiscard]] const Type* of(std::uint64_t object);  // of the object's type field
-  [[nodiscard]] const Type& by_index(std::uint32_t index) const { return *types_[index]; }
-  [[nodiscard]] std::size_t size() const { return types_.size(); }
 
  private:
   [[nodiscard]] std::unique_ptr<Type> read(std::uint64_t address);

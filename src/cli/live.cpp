@@ -15,6 +15,7 @@
 #include <algorithm>
 #include <clocale>
 #include <functional>
+#include <map>
 #include <optional>
 #include <string_view>
 
@@ -22,13 +23,22 @@ namespace asyncleak::cli {
 
 namespace {
 
+MemoryMode mode_after(MemoryMode mode) {
+  if (mode == MemoryMode::all) return MemoryMode::objects;
+  return mode == MemoryMode::objects ? MemoryMode::malloc : MemoryMode::all;
+}
+
 // The screen and what it shows; keys change nothing else.
 class LiveScreen {
  public:
   using Inspect = std::function<Result<Inspection>(const SiteIdentity&)>;
+  using ChangeMemory = std::function<Result<MemoryMode>(pid_t, MemoryMode)>;  // returns the mode now in force
 
-  LiveScreen(Terminal terminal, const Options& options, Inspect inspect)
-      : terminal_(std::move(terminal)), inspect_(std::move(inspect)) {
+  LiveScreen(Terminal terminal, const Options& options, Inspect inspect, ChangeMemory change_memory)
+      : terminal_(std::move(terminal)),
+        inspect_(std::move(inspect)),
+        change_memory_(std::move(change_memory)),
+        first_mode_(options.memory) {
     ui_.ascii = terminal_.ascii();
     ui_.delay_s = options.delay_s;
     ui_.sort = options.sort;
@@ -54,6 +64,9 @@ class LiveScreen {
           return false;
         case Action::write_snapshot:
           write_snapshot();
+          break;
+        case Action::change_memory:
+          change_memory();
           break;
         case Action::inspect_site:
           inspect_selected();
@@ -85,6 +98,17 @@ class LiveScreen {
     }
   }
 
+  void change_memory() {
+    if (!ui_.memory_pid) return;
+    const pid_t pid = *ui_.memory_pid;
+    // Not the mode in force: where `all` is refused that would never come round to `objects`.
+    MemoryMode& asked = asked_modes_.try_emplace(pid, first_mode_).first->second;
+    asked = mode_after(asked);
+    const auto mode = change_memory_(pid, asked);
+    const std::string_view refused = mode && *mode != asked ? ", see its warning" : "";
+    ui_.message = mode ? fmt::format("memory mode of {}: {}{}", pid, name_of(*mode), refused) : mode.error().message;
+  }
+
   void write_snapshot() {
     const auto now = std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
     const auto path = fmt::format("asyncleak-{:%Y%m%dT%H%M%SZ}.json", fmt::gmtime(now));
@@ -94,6 +118,9 @@ class LiveScreen {
 
   Terminal terminal_;
   Inspect inspect_;
+  ChangeMemory change_memory_;
+  MemoryMode first_mode_;
+  std::map<pid_t, MemoryMode> asked_modes_;
   UiState ui_;
   Report shown_;
   std::optional<Inspection> inspection_;
@@ -123,8 +150,10 @@ Result<std::optional<LiveScreen>> open_screen(const Options& options, live::Live
   std::setlocale(LC_ALL, "");
   auto terminal = Terminal::open({options.color, false});
   if (!terminal) return fail(terminal.error());
-  return std::optional<LiveScreen>(std::in_place, std::move(*terminal), options,
-                                   [&source](const SiteIdentity& site) { return inspect_site(source, site); });
+  return std::optional<LiveScreen>(
+      std::in_place, std::move(*terminal), options,
+      [&source](const SiteIdentity& site) { return inspect_site(source, site); },
+      [&source](pid_t pid, MemoryMode mode) { return source.set_memory(pid, mode); });
 }
 
 }  // namespace
@@ -135,7 +164,11 @@ live::WatchOptions watch_options(const Options& options) {
   watch.session.stack_depth = options.stack_depth;
   watch.session.max_tasks = options.max_tasks;
   watch.session.max_sites = options.max_sites;
+  watch.session.max_blocks = options.max_blocks;
+  watch.memory = {options.memory, options.memory_lines, options.min_size, options.overhead_limit_percent};
   watch.census_percent = options.census_budget_percent;
+  watch.session.max_blocks = options.max_blocks;
+  watch.memory = {options.memory, options.memory_lines, options.min_size, options.overhead_limit_percent};
   return watch;
 }
 

@@ -69,6 +69,40 @@ void add_view_options(CLI::App& app, Options& options) {
       ->type_name("FILE");
 }
 
+// Not CLI11's CheckedTransformer: its complaint shows the numbers of the enumeration.
+template <class Choice>
+CLI::Option* add_choice(CLI::App& app, const char* names, Choice& target, const std::map<std::string, Choice>& choices,
+                        const char* help) {
+  return app
+      .add_option_function<std::string>(
+          names, [&target, choices](const std::string& name) { target = choices.at(name); }, help)
+      ->check(CLI::IsMember(choices).description(""));
+}
+
+void add_memory_options(CLI::App& app, Options& options) {
+  const std::map<std::string, MemoryMode> modes{
+      {"objects", MemoryMode::objects}, {"malloc", MemoryMode::malloc}, {"all", MemoryMode::all}};
+  add_choice(app, "-m,--memory", options.memory, modes,
+             "Bytes that are charged to the task that allocated them: objects (none), malloc (what is asked of the C "
+             "library) or all (and Python's small blocks)")
+      ->type_name("MODE")
+      ->default_str("objects");
+  app.add_flag("--memory-lines", options.memory_lines, "With malloc or all: tell the allocating lines of Python apart");
+  app.add_option("--min-size", options.min_size, "With malloc or all: leave out allocations of fewer bytes")
+      ->check(number_from(0, 1 << 30))
+      ->type_name("BYTES")
+      ->capture_default_str();
+  app.add_option("--max-blocks", options.max_blocks, "Allocations followed to their end, on the whole machine")
+      ->check(number_from(1024, 1 << 27))
+      ->type_name("N")
+      ->capture_default_str();
+  app.add_option("--overhead-limit", options.overhead_limit_percent,
+                 "Stop counting the allocations of a process where that takes more of one core, in percent")
+      ->check(number_from(1, 100))
+      ->type_name("PERCENT")
+      ->capture_default_str();
+}
+
 void add_watch_options(CLI::App& app, Options& options) {
   app.add_option("--stack-depth", options.stack_depth, "Python frames kept per creation site, 0 to 32")
       ->check(number_from(0, 32))
@@ -87,14 +121,12 @@ void add_watch_options(CLI::App& app, Options& options) {
       ->check(number_from(0, 100))
       ->type_name("PERCENT")
       ->capture_default_str();
+  add_memory_options(app, options);
   const std::map<std::string, FailOn> fail_on{
       {"leak", FailOn::leak}, {"warning", FailOn::warning}, {"never", FailOn::never}};
-  // Not CLI11's CheckedTransformer: its complaint shows the numbers of the enumeration.
-  app.add_option_function<std::string>(
-         "--fail-on", [&options, fail_on](const std::string& name) { options.fail_on = fail_on.at(name); },
-         "Exit 1 when a finding of that severity was standing at the end: leak, warning or never "
-         "(default: never; run: leak)")
-      ->check(CLI::IsMember(fail_on).description(""))
+  add_choice(app, "--fail-on", options.fail_on, fail_on,
+             "Exit 1 when a finding of that severity was standing at the end: leak, warning or never "
+             "(default: never; run: leak)")
       ->type_name("SEVERITY");
   app.add_option("--warn-tasks", options.policy.warn_tasks, "'overload' above so many pending tasks of a process")
       ->check(number_from(0))
@@ -179,6 +211,8 @@ std::optional<std::string> find_contradiction(const Options& options) {
   if (options.command == Command::inspect && options.inspect.redact && !options.inspect.values)
     return "--redact goes with --locals";
   if (options.command != Command::run && !options.program.empty()) return "a command after '--' goes with 'run' only";
+  if (options.memory == MemoryMode::objects && options.memory_lines) return "--memory-lines goes with -m malloc or all";
+  if (options.memory == MemoryMode::objects && options.min_size > 0) return "--min-size goes with -m malloc or all";
   const std::string suffix = ".prom";
   const auto& file = options.prom_textfile;
   if (!file.empty() && (file.size() <= suffix.size() || !file.ends_with(suffix))) {

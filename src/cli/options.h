@@ -8,6 +8,7 @@
 
 #include "model/model.h"
 #include "model/report.h"
+#include "sample/allocations.h"
 #include "sample/inspection.h"
 
 #include <sys/types.h>
@@ -37,6 +38,11 @@ struct Options {
   std::uint32_t max_sites = 8192;
   std::string prom_textfile;
   double census_budget_percent = 5;  // of one core; 0: no census
+  MemoryMode memory = MemoryMode::objects;
+  bool memory_lines = false;
+  std::uint64_t min_size = 0;           // bytes: smaller allocations are not counted
+  std::uint32_t max_blocks = 1U << 20;  // allocations followed to their end, on the whole machine
+  double overhead_limit_percent = 25;   // of one core and one process: above it the mode is taken back
   FailOn fail_on = FailOn::automatic;
   Policy policy;
   bool color = true;

@@ -20,8 +20,6 @@ class CensusBudget {
   // nullopt when none is due. One that was just looked at waits cost / share, and so do all together.
   [[nodiscard]] std::optional<pid_t> next(const std::vector<pid_t>& living, std::int64_t now_ns) const;
   void spent(pid_t pid, std::int64_t now_ns, std::int64_t cpu_ns);
-  // Its next look comes before any other's, budget or not: somebody asked.
-  void hurry(pid_t pid) { looks_.erase(pid); }
   void forget(pid_t pid) { looks_.erase(pid); }
 
  private:

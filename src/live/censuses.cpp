@@ -9,48 +9,56 @@ namespace {
 
 std::int64_t thread_cpu_ns() { return probe::clock_ns(CLOCK_THREAD_CPUTIME_ID); }
 
+// The probes are in place and what is read by has not been refused.
+bool is_watched(const probe::KnownProcess& process) {
+  return process.binary != nullptr && process.core != nullptr && process.core->interpreter;
+}
+
 }  // namespace
 
 void Censuses::follow(const probe::Catalog& catalog) {
   std::erase_if(known_, [&](const auto& entry) {
-    const auto process = catalog.processes().find(entry.first);
-    const bool same = process != catalog.processes().end() && process->second.core == entry.second.core &&
-                      process->second.info.start_ticks == entry.second.start_ticks;
-    if (!same) budget_.forget(entry.first);
+    const auto& [pid, known] = entry;
+    const auto process = catalog.processes().find(pid);
+    const bool same = process != catalog.processes().end() && is_watched(process->second) &&
+                      process->second.core == known.core && process->second.bias == known.bias;
+    if (!same) budget_.forget(pid);
     return !same;
   });
   for (const auto& [pid, process] : catalog.processes()) {
-    if (process.binary == nullptr || known_.contains(pid)) continue;
-    auto& known = known_[pid];
-    known.start_ticks = process.info.start_ticks;
-    known.core = process.core;
-    auto census = ProcessCensus::open(process);
-    if (census) {
-      known.census = std::move(*census);
-    } else {
-      known.trouble = census.error().message;
-    }
+    if (!is_watched(process) || known_.contains(pid)) continue;
+    known_.emplace(pid,
+                   Known{process.core, process.bias, nullptr, process.objects ? "" : process.objects.error().message});
   }
 }
 
 void Censuses::look(const probe::Catalog& catalog, const KernelSide& kernel) {
   if (percent_ <= 0) return;
   follow(catalog);
-  std::vector<pid_t> living;
+  std::vector<pid_t> readable;
   for (const auto& [pid, known] : known_) {
-    if (known.census) living.push_back(pid);
+    if (catalog.processes().at(pid).objects) readable.push_back(pid);
   }
-  while (const auto pid = budget_.next(living, probe::monotonic_ns())) {
+  while (const auto pid = budget_.next(readable, probe::monotonic_ns())) {
     const auto before = thread_cpu_ns();
-    look_at(catalog.processes().at(*pid), known_.at(*pid), kernel);
+    auto& known = known_.at(*pid);
+    const auto looked = look_at(catalog.processes().at(*pid), known, kernel);
+    known.trouble = looked ? "" : looked.error().message;
     budget_.spent(*pid, probe::monotonic_ns(), thread_cpu_ns() - before);
   }
 }
 
-void Censuses::look_at(const probe::KnownProcess& process, Known& known, const KernelSide& kernel) {
-  const auto attached = process.binary->attached_since_ns(process.info.pid).value_or(probe::monotonic_ns());
-  const auto looked = known.census->look(kernel, attached);
-  known.trouble = looked ? "" : looked.error().message;
+Result<void> Censuses::look_at(const probe::KnownProcess& process, Known& known, const KernelSide& kernel) {
+  const auto opened = kernel.records->open(process.info.pid);
+  if (!opened) return fail(opened.error());
+  // The kernel's id is another one after exec, and where the PID is another process's: other types, other tasks.
+  if (!known.census || known.census->process().id != opened->id) {
+    auto census = ProcessCensus::open(process, *opened);
+    if (!census) return fail(census.error());
+    known.census = std::move(*census);
+  }
+  return known.census->look(kernel,
+                            process.binary->attached_since_ns(process.info.pid).value_or(probe::monotonic_ns()));
 }
 
 void Censuses::add_to(Sample& sample) const {

@@ -31,13 +31,13 @@ class Censuses {
 
  private:
   struct Known {
-    std::uint64_t start_ticks = 0;  // of the process: tells PID reuse
-    const probe::Core* core = nullptr;
-    std::unique_ptr<ProcessCensus> census;  // null: refused
+    const probe::Core* core = nullptr;  // where what the looks rest on is: another after exec
+    std::uint64_t bias = 0;
+    std::unique_ptr<ProcessCensus> census;  // null: not looked at yet, or its objects cannot be read
     std::string trouble;                    // why there is no census, or none any more
   };
   void follow(const probe::Catalog& catalog);
-  void look_at(const probe::KnownProcess& process, Known& known, const KernelSide& kernel);
+  [[nodiscard]] static Result<void> look_at(const probe::KnownProcess& process, Known& known, const KernelSide& kernel);
 
   double percent_;
   CensusBudget budget_;

@@ -41,16 +41,16 @@ bool is_of_loop(std::uint64_t container, const census::Snapshot& snapshot, const
   return false;
 }
 
-}  // namespace
-
 // Empty: none of the program's.
-std::string GrowingContainers::title_of(const census::ContainerRecord& container, const census::Snapshot& snapshot,
-                                        ProcessReader& reader) const {
+std::string title_of(const census::ContainerRecord& container, const census::Snapshot& snapshot,
+                     ProcessReader& reader) {
   const auto& objects = reader.readers().objects;
   if (holds_weakly(container.address, objects) || is_of_loop(container.address, snapshot, objects)) return {};
   const auto queue = queue_of(container.address, snapshot, objects);
   return census::Holders(&reader.heap(), &reader.readers()).title(queue != 0 ? queue : container.address);
 }
+
+}  // namespace
 
 void GrowingContainers::look(const census::Snapshot& snapshot, ProcessReader& reader) {
   watch_.look(snapshot.containers, snapshot.ended_ns);

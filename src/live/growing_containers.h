@@ -25,9 +25,6 @@ class GrowingContainers {
   [[nodiscard]] const std::vector<NamedContainer>& named() const { return named_; }
 
  private:
-  [[nodiscard]] std::string title_of(const census::ContainerRecord& container, const census::Snapshot& snapshot,
-                                     ProcessReader& reader) const;
-
   census::GrowthWatch watch_;
   std::map<std::uint64_t, std::string> titles_;  // by address, of those that grow
   std::vector<NamedContainer> named_;

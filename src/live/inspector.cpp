@@ -53,35 +53,22 @@ Result<census::Snapshot> lasting(ProcessReader& reader, const InspectRequest& re
   return second;
 }
 
-CensusSample describe(const census::Snapshot& snapshot) {
-  CensusSample sample;
-  sample.taken_ns = snapshot.ended_ns;
-  sample.duration_s = static_cast<double>(snapshot.ended_ns - snapshot.began_ns) / 1e9;
-  sample.objects = snapshot.scan.objects;
-  sample.tasks = snapshot.tasks.size();
-  sample.python_tasks = snapshot.python_tasks;
-  sample.reasons = snapshot.reasons();
-  sample.complete = sample.reasons.empty();
-  return sample;
-}
-
 }  // namespace
 
 Result<Inspection> inspect(ProcessReader& reader, const probe::KnownProcess& process, const InspectRequest& request,
-                           const AskKernel& ask_kernel) {
+                           const census::KnownOfTask& known) {
   const auto snapshot = lasting(reader, request);
   if (!snapshot) return fail(snapshot.error());
   const auto at_least = [&](InspectedTask& task) {
     task.age_s = request.older_s;
     task.age_at_least = request.older_s.has_value();
   };
-  const census::KnownOfTask known = ask_kernel ? ask_kernel(*snapshot) : at_least;
-  auto inspection = census::inspect(reader.heap(), reader.readers(), *snapshot, request, known);
+  auto inspection = census::inspect(reader.heap(), reader.readers(), *snapshot, request, known ? known : at_least);
   auto seen = std::move(inspection.process);
   inspection.process = probe::describe(process);
   inspection.process.loops = std::move(seen.loops);
   inspection.process.asyncgens = seen.asyncgens;
-  inspection.process.census = describe(*snapshot);
+  inspection.process.census = snapshot->summary();
   census::ArenaVariables variables;
   inspection.process.memory = read_memory(reader, variables);
   inspection.wall_ns = probe::clock_ns(CLOCK_REALTIME);

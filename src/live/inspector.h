@@ -9,18 +9,13 @@
 #include "sample/inspection.h"
 #include "util/result.h"
 
-#include <functional>
-
 namespace asyncleak::live {
 
 using asyncleak::InspectRequest;
 
-// What is known of the snapshot's tasks beyond memory, once they have been found.
-using AskKernel = std::function<census::KnownOfTask(const census::Snapshot&)>;
-
-// READER is PROCESS's. Without ASK_KERNEL, as below.
+// READER is PROCESS's. Without KNOWN, as below.
 [[nodiscard]] Result<Inspection> inspect(ProcessReader& reader, const probe::KnownProcess& process,
-                                         const InspectRequest& request, const AskKernel& ask_kernel);
+                                         const InspectRequest& request, const census::KnownOfTask& known);
 
 // Without probes a task's age is not known: with REQUEST.older_s it looks twice, that long apart, and lists what was
 // there both times.

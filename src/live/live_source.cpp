@@ -43,7 +43,8 @@ struct LiveSource::State {
   probe::MapReader reader;
   probe::TaskRecords records;
   Censuses censuses;
-  double trap_ns = 0;
+  MemoryModes memory;
+  probe::TrapCost trap;
   std::int64_t last_full_scan_ns = 0;
 
   void tell(InspectedTask& task, std::uint32_t process);
@@ -55,7 +56,8 @@ struct LiveSource::State {
         catalog(&session, std::move(options.scope)),
         reader(session, catalog, options.keep_ended),
         records(session),
-        censuses(options.census_percent) {}
+        censuses(options.census_percent),
+        memory(session, options.memory) {}
 };
 
 // What the kernel knows of a task: where and when it was created.
@@ -82,9 +84,9 @@ Result<LiveSource> LiveSource::make(WatchOptions options) {
   auto epoll = wait_for(*watch);
   if (!epoll) return fail(epoll.error());
   auto state = std::make_unique<State>(std::move(*session), std::move(*watch), std::move(*epoll), std::move(options));
-  auto trap = probe::measure_trap_ns(state->session);
+  auto trap = probe::measure_traps(state->session);
   if (!trap) return fail(trap.error());
-  state->trap_ns = *trap;
+  state->trap = *trap;
   for (const pid_t pid : pids) {
     if (auto watched = state->catalog.require(pid); !watched) return fail(watched.error());
   }
@@ -100,6 +102,7 @@ void LiveSource::react() {
   for (const auto& mapping : state_->mappings.take()) changed.insert(mapping.pid);
   // What cannot be watched becomes a warning of its process, or is not ours.
   for (const pid_t pid : changed) (void)state_->catalog.consider(pid);
+  if (!changed.empty()) state_->memory.greet(state_->catalog, state_->records);
 }
 
 Sample LiveSource::sample() {
@@ -109,8 +112,11 @@ Sample LiveSource::sample() {
   state_->catalog.scan(full);
   state_->catalog.check_layouts();
   state_->censuses.look(state_->catalog, {&state_->records, &state_->reader});
-  auto sample = state_->reader.read(state_->trap_ns);
+  // After the first look: tasks from before the attach have their sites then.
+  state_->memory.update(state_->catalog, state_->records, state_->trap);
+  auto sample = state_->reader.read(state_->trap.hit_ns);
   state_->censuses.add_to(sample);
+  state_->memory.add_to(sample, state_->trap);
   return sample;
 }
 
@@ -122,9 +128,13 @@ Result<Inspection> LiveSource::inspect(const InspectRequest& request) {
   }
   const auto opened = state_->records.open(request.pid);
   if (!opened) return fail(opened.error());
-  return live::inspect(*reader, process->second, request, [&](const census::Snapshot&) {
-    return [this, id = opened->id](InspectedTask& task) { state_->tell(task, id); };
-  });
+  return live::inspect(*reader, process->second, request, [&](InspectedTask& task) { state_->tell(task, opened->id); });
+}
+
+Result<MemoryMode> LiveSource::set_memory(pid_t pid, MemoryMode mode) {
+  const auto process = state_->catalog.processes().find(pid);
+  if (process == state_->catalog.processes().end()) return fail(fmt::format("PID {} is not watched", pid));
+  return state_->memory.set(process->second, mode, state_->records);
 }
 
 Result<void> LiveSource::watch_tree(pid_t root) { return state_->session.watch(root); }

@@ -3,6 +3,7 @@
 // Used by src/cli. One thread; react() and sample() are called from the main loop.
 #pragma once
 
+#include "live/memory_modes.h"
 #include "probe/catalog.h"
 #include "probe/session.h"
 #include "sample/inspection.h"
@@ -21,6 +22,7 @@ struct WatchOptions {
   probe::SessionOptions session;
   bool keep_ended = false;    // ended processes stay in the samples
   double census_percent = 5;  // of one core, for looking at memory; 0: never
+  MemoryOptions memory;
 };
 
 class LiveSource {
@@ -39,6 +41,9 @@ class LiveSource {
   [[nodiscard]] Result<void> watch_tree(pid_t root);
   // `run`: attaches to an interpreter that nobody runs yet. Best effort.
   void prepare(const std::string& executable);
+
+  // Counts PID's allocations that way from now on; the mode in force. Error: it cannot be, and why.
+  [[nodiscard]] Result<MemoryMode> set_memory(pid_t pid, MemoryMode mode);
 
   // One process in depth, with what the probes know of its tasks.
   [[nodiscard]] Result<Inspection> inspect(const InspectRequest& request);

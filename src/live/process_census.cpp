@@ -55,78 +55,69 @@ void count_state(SiteCensus& counts, const census::TaskRecord& task) {
 
 }  // namespace
 
-Result<std::unique_ptr<ProcessCensus>> ProcessCensus::open(const probe::KnownProcess& process) {
+Result<std::unique_ptr<ProcessCensus>> ProcessCensus::open(const probe::KnownProcess& process,
+                                                           const probe::OpenedProcess& opened) {
   auto reader = ProcessReader::open(process);
   if (!reader) return fail(reader.error());
-  return std::unique_ptr<ProcessCensus>(new ProcessCensus(std::move(*reader)));
+  return std::unique_ptr<ProcessCensus>(new ProcessCensus(std::move(*reader), opened));
 }
 
 Result<void> ProcessCensus::look(const KernelSide& kernel, std::int64_t attached_ns) {
-  const auto process = kernel.records->open(reader_->heap().pid);
-  if (!process) return fail(process.error());
-  if (process->id != process_id_) seeded_ = false;  // it called exec: another program, other tasks
-  process_id_ = process->id;
   if (!seeded_) {
-    if (auto begun = kernel.records->begin_seeding(*process); !begun) return begun;
+    if (auto begun = kernel.records->begin_seeding(process_); !begun) return begun;
   }
-  const auto before = kernel.reader->totals(process->id);
+  const auto before = kernel.reader->totals(process_.id);
   reader_->refresh();
   const auto snapshot = census::take_snapshot(reader_->heap(), reader_->readers());
   if (!snapshot) return fail(snapshot.error());
-
-  sample_ = {};
-  sample_.taken_ns = snapshot->ended_ns;
-  sample_.objects = snapshot->scan.objects;
-  sample_.tasks = snapshot->tasks.size();
-  sample_.python_tasks = snapshot->python_tasks;
-  if (auto joined = join(*snapshot, kernel, *process, attached_ns, before); !joined) return joined;
+  auto joined = join(*snapshot, kernel, attached_ns, before);
+  if (!joined) return fail(joined.error());
   reader_->refresh();  // what the scan saw is old by now
   read_groups(*snapshot);
   memory_ = read_memory(*reader_, arena_variables_);
-  sample_.reasons = snapshot->reasons();
-  sample_.complete = sample_.reasons.empty();
+  sample_ = std::move(*joined);
   sample_.duration_s = static_cast<double>(probe::monotonic_ns() - snapshot->began_ns) / 1e9;
   looked_ = true;
   return {};
 }
 
 // Finds each task's site, seeds those without one, and says where the two sources disagree.
-Result<void> ProcessCensus::join(const census::Snapshot& snapshot, const KernelSide& kernel,
-                                 const probe::OpenedProcess& process, std::int64_t attached_ns,
-                                 const probe::TaskTotals& before) {
+Result<CensusSample> ProcessCensus::join(const census::Snapshot& snapshot, const KernelSide& kernel,
+                                         std::int64_t attached_ns, const probe::TaskTotals& before) {
+  auto sample = snapshot.summary();
   std::vector<std::uint64_t> addresses;
   addresses.reserve(snapshot.tasks.size());
   for (const auto& task : snapshot.tasks) addresses.push_back(task.address);
-  auto sites = kernel.records->sites_of(process.id, addresses);
+  auto sites = kernel.records->sites_of(process_.id, addresses);
   if (!sites) return fail(sites.error());
   const auto known = addresses.size() - static_cast<std::size_t>(std::ranges::count(*sites, 0U));
 
   if (!seeded_) {
-    const auto all = seed_unknown(*kernel.records, process, snapshot, *sites, reader_->readers(), attached_ns);
-    const auto ended = kernel.records->end_seeding(process, all && *all && snapshot.reasons().empty());
+    const auto all = seed_unknown(*kernel.records, process_, snapshot, *sites, reader_->readers(), attached_ns);
+    const auto ended = kernel.records->end_seeding(process_, all && *all && sample.complete);
     if (!all) return fail(all.error());
     if (!ended) return fail(ended.error());
     seeded_ = *ended;
   } else {
-    const auto unknown = lasting_unknown(snapshot, *sites, kernel, process);
+    const auto unknown = lasting_unknown(snapshot, *sites, kernel);
     if (!unknown) return fail(unknown.error());
-    sample_.unknown_to_kernel = *unknown;
+    sample.unknown_to_kernel = *unknown;
   }
   // Every record that stood before and was not destroyed since must have been found.
-  const auto after = kernel.reader->totals(process.id);
+  const auto after = kernel.reader->totals(process_.id);
   const auto ended_since = after.destroyed - before.destroyed;
-  if (before.outstanding > ended_since + known) sample_.not_found = before.outstanding - ended_since - known;
+  if (before.outstanding > ended_since + known) sample.not_found = before.outstanding - ended_since - known;
   // A look that disagrees makes the next one seed again.
-  if (sample_.unknown_to_kernel > 0) seeded_ = false;
+  if (sample.unknown_to_kernel > 0) seeded_ = false;
   count_sites(snapshot, *sites, *kernel.reader);
-  return {};
+  return sample;
 }
 
 // A task that was created or destroyed while we looked is no disagreement: only one that still is a task, and still
 // has no record.
 Result<std::uint64_t> ProcessCensus::lasting_unknown(const census::Snapshot& snapshot,
-                                                     const std::vector<std::uint32_t>& sites, const KernelSide& kernel,
-                                                     const probe::OpenedProcess& process) {
+                                                     const std::vector<std::uint32_t>& sites,
+                                                     const KernelSide& kernel) {
   std::vector<std::uint64_t> unknown;
   for (std::size_t i = 0; i < sites.size(); i++) {
     if (sites[i] == 0 && !is_half_made(snapshot.tasks[i])) unknown.push_back(snapshot.tasks[i].address);
@@ -135,7 +126,7 @@ Result<std::uint64_t> ProcessCensus::lasting_unknown(const census::Snapshot& sna
   // read. What is unknown every time is.
   constexpr int rounds = 8;
   for (int round = 0; round < rounds && !unknown.empty(); round++) {
-    const auto again = kernel.records->sites_of(process.id, unknown);
+    const auto again = kernel.records->sites_of(process_.id, unknown);
     if (!again) return fail(again.error());
     reader_->refresh();
     std::vector<std::uint64_t> still;
@@ -159,26 +150,26 @@ void ProcessCensus::count_sites(const census::Snapshot& snapshot, const std::vec
     const auto& task = snapshot.tasks[i];
     auto& site = by_site[sites[i]];
     if (site.tasks++ == 0) site.counts.pending = site.counts.done = 0;
-    site.id = sites[i];
     count_state(site.counts, task);
     choose(site.some, site.tasks, task.address);
     if (task.state == census::TaskState::pending) choose(site.some_pending, *site.counts.pending, task.address);
   }
   std::vector<SiteTasks*> largest;
   largest.reserve(by_site.size());
-  for (auto& [id, site] : by_site) largest.push_back(&site);
+  for (auto& [id, site] : by_site) {
+    site.identity = kernel.identity_of(id);
+    if (site.identity) largest.push_back(&site);
+  }
   std::ranges::sort(largest, std::ranges::greater{}, &SiteTasks::tasks);
   if (largest.size() > most_sites_closer) largest.resize(most_sites_closer);
-  for (auto* site : largest) look_closer(*site);
-  sites_.clear();
   holders_.begin_look();
   for (auto* site : largest) {
-    if (const auto identity = kernel.identity_of(site->id)) {
-      site->counts.holders = holders_.of(identity->id, site->tasks, site->some, *reader_);
-    }
+    look_closer(*site);
+    site->counts.holders = holders_.of(site->identity->id, site->tasks, site->some, *reader_);
   }
+  sites_.clear();
   for (auto& [id, site] : by_site) {
-    if (const auto identity = kernel.identity_of(id)) sites_[identity->id] = std::move(site.counts);
+    if (site.identity) sites_[site.identity->id] = std::move(site.counts);
   }
 }
 
@@ -216,12 +207,22 @@ std::shared_ptr<const SiteIdentity> ProcessCensus::identity(const census::Group&
   auto made = std::make_shared<SiteIdentity>();
   made->id = session_wide | ++handed_out;
   made->pid = reader_->heap().pid;
-  made->process = process_id_;
+  made->process = process_.id;
   made->kind = group.kind;
   made->coroutine = group.text.name;
   made->file = group.text.file;
   made->line = group.text.line;
   return known = std::move(made);
+}
+
+SiteSample ProcessCensus::row_of(const census::Group& group) {
+  SiteSample row;
+  row.identity = identity(group);
+  row.by_census = true;
+  row.outstanding = group.count;
+  row.census.emplace();
+  row.census->buffered_bytes = group.write_buffer_bytes;
+  return row;
 }
 
 void ProcessCensus::read_groups(const census::Snapshot& snapshot) {
@@ -237,12 +238,7 @@ void ProcessCensus::read_groups(const census::Snapshot& snapshot) {
                              census::group_generators("asyncgen", snapshot.asyncgens, readers),
                              census::group_timers(loops), census::group_transports(transports)}) {
     for (const auto& group : groups) {
-      SiteSample site;
-      site.identity = identity(group);
-      site.by_census = true;
-      site.outstanding = group.count;
-      site.census.emplace();
-      site.census->buffered_bytes = group.write_buffer_bytes;
+      auto site = row_of(group);
       if (group.kind == "coroutine" || group.kind == "asyncgen") {
         site.census->holders = holders_.of(site.identity->id, group.count, group.examples, *reader_);
       }
@@ -252,15 +248,11 @@ void ProcessCensus::read_groups(const census::Snapshot& snapshot) {
   }
   growing_.look(snapshot, *reader_);
   for (const auto& container : growing_.named()) {
-    SiteSample site;
     census::Group group;
     group.kind = "alloc";
     group.text.name = container.title;
-    site.identity = identity(group);
-    site.by_census = true;
-    site.outstanding = container.length;
-    site.census.emplace();
-    groups_.push_back(std::move(site));
+    group.count = container.length;
+    groups_.push_back(row_of(group));
   }
   asyncgens_ = snapshot.asyncgens.size();
   loops_ = std::move(loops.loops);

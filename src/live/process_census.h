@@ -31,8 +31,9 @@ struct KernelSide {
 
 class ProcessCensus {
  public:
-  // Error: its objects cannot be read, and why.
-  [[nodiscard]] static Result<std::unique_ptr<ProcessCensus>> open(const probe::KnownProcess& process);
+  // Both are of one process. Error: its objects cannot be read, and why.
+  [[nodiscard]] static Result<std::unique_ptr<ProcessCensus>> open(const probe::KnownProcess& process,
+                                                                   const probe::OpenedProcess& opened);
 
   // Error: gone, or not readable; what the last look saw stands.
   [[nodiscard]] Result<void> look(const KernelSide& kernel, std::int64_t attached_ns);
@@ -41,31 +42,33 @@ class ProcessCensus {
   void add_to(ProcessSample& process, const std::map<std::uint64_t, SiteSample*>& sites_by_id,
               std::vector<SiteSample>& more) const;
 
+  [[nodiscard]] const probe::OpenedProcess& process() const { return process_; }
   [[nodiscard]] ProcessReader& reader() { return *reader_; }
 
  private:
   struct SiteTasks {  // of one kernel site
-    std::uint32_t id = 0;
+    std::shared_ptr<const SiteIdentity> identity;
     SiteCensus counts;
     std::uint64_t tasks = 0;
     std::vector<std::uint64_t> some, some_pending;  // addresses, chosen evenly
   };
 
-  explicit ProcessCensus(std::unique_ptr<ProcessReader> reader) : reader_(std::move(reader)) {}
+  ProcessCensus(std::unique_ptr<ProcessReader> reader, probe::OpenedProcess process)
+      : reader_(std::move(reader)), process_(std::move(process)) {}
 
-  [[nodiscard]] Result<void> join(const census::Snapshot& snapshot, const KernelSide& kernel,
-                                  const probe::OpenedProcess& process, std::int64_t attached_ns,
-                                  const probe::TaskTotals& before);
+  [[nodiscard]] Result<CensusSample> join(const census::Snapshot& snapshot, const KernelSide& kernel,
+                                          std::int64_t attached_ns, const probe::TaskTotals& before);
   [[nodiscard]] Result<std::uint64_t> lasting_unknown(const census::Snapshot& snapshot,
-                                                      const std::vector<std::uint32_t>& sites, const KernelSide& kernel,
-                                                      const probe::OpenedProcess& process);
+                                                      const std::vector<std::uint32_t>& sites,
+                                                      const KernelSide& kernel);
   void count_sites(const census::Snapshot& snapshot, const std::vector<std::uint32_t>& sites, probe::MapReader& kernel);
   void look_closer(SiteTasks& site);
   void read_groups(const census::Snapshot& snapshot);
+  [[nodiscard]] SiteSample row_of(const census::Group& group);
   [[nodiscard]] std::shared_ptr<const SiteIdentity> identity(const census::Group& group);
 
   std::unique_ptr<ProcessReader> reader_;
-  std::uint32_t process_id_ = 0;  // the kernel's; another after exec
+  probe::OpenedProcess process_;
   bool seeded_ = false;
   std::set<std::uint64_t> suspects_;  // tasks without a record at the last look
   census::ArenaVariables arena_variables_;

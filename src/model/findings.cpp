@@ -1,5 +1,6 @@
 #include "model/findings.h"
 
+#include "model/byte_ages.h"
 #include "model/memory_growth.h"
 #include "model/site_kind.h"
 #include "model/user_frame.h"
@@ -42,7 +43,7 @@ std::string place_of(const SiteRow& site) {
     std::string text = "created at " + line_of(frame->file, frame->line);
     return frame->function.empty() ? text : text + " in " + to_printable(frame->function);
   }
-  if (!site.by_census) return "creator not known";
+  if (!site.by_census && !identity.blocks) return "creator not known";
   return identity.file.empty() ? "" : "defined at " + line_of(identity.file, identity.line);
 }
 
@@ -77,6 +78,44 @@ std::string why_growing(const SiteRow& site, const Evidence& evidence) {
   return text;
 }
 
+// "by `worker`"; the code outside any callback has no name of its own, only "(outside the event loop)".
+std::string allocator_of(const SiteIdentity& identity) {
+  std::string name = to_printable(identity.coroutine);
+  if (name.size() > 2 && name.front() == '(' && name.back() == ')') return name.substr(1, name.size() - 2);
+  return fmt::format("by `{}`", name);
+}
+
+std::string why_allocated_grows(const SiteRow& site, const AllocationEvidence& evidence) {
+  const SiteAllocations& allocations = *site.allocations;
+  constexpr double minute_s = 60;
+  const std::uint64_t old = bytes_older_than(allocations.cohorts, evidence.old_s, evidence.now_ns);
+  std::string text = fmt::format("{}{} allocated {} are not freed, {}/min over {}; {} of it older than {}",
+                                 allocations.untracked_blocks > 0 ? "at least " : "", format_bytes(allocations.bytes),
+                                 allocator_of(*site.identity), format_bytes_change(evidence.trend.growth_per_min),
+                                 format_duration(evidence.trend.window_s), format_bytes(old),
+                                 evidence.old_s < minute_s ? format_duration(evidence.old_s) : "a minute");
+  if (!allocations.lines.empty() && !allocations.lines.front().file.empty()) {
+    text += "; most at " + line_of(allocations.lines.front().file, allocations.lines.front().line);
+  }
+  if (const std::string place = place_of(site); !place.empty()) text += "; " + place;
+  return text;
+}
+
+Finding site_finding(std::string_view kind, const SiteRow& site, Verdict verdict, double since_s) {
+  Finding finding;
+  finding.kind = kind;
+  finding.severity = verdict == Verdict::leak ? Severity::leak : Severity::warning;
+  finding.pid = site.identity->pid;
+  finding.coroutine = site.identity->coroutine;
+  finding.file = site.identity->file;
+  finding.line = site.identity->line;
+  finding.created_at = site.identity->created_at;
+  finding.outstanding = site.outstanding;
+  finding.growth_per_min = site.growth_per_min;
+  finding.since_s = since_s;
+  return finding;
+}
+
 Finding process_finding(std::string_view kind, const ProcessRow& process, double since_s) {
   Finding finding;
   finding.kind = kind;
@@ -92,19 +131,17 @@ Finding process_finding(std::string_view kind, const ProcessRow& process, double
 }  // namespace
 
 Finding accumulation(const SiteRow& site, const Evidence& evidence) {
-  Finding finding;
-  finding.kind = kind_of_accumulation(site, evidence.what);
-  finding.severity = site.verdict == Verdict::leak ? Severity::leak : Severity::warning;
-  finding.pid = site.identity->pid;
-  finding.coroutine = site.identity->coroutine;
-  finding.file = site.identity->file;
-  finding.line = site.identity->line;
-  finding.created_at = site.identity->created_at;
-  finding.outstanding = site.outstanding;
+  Finding finding = site_finding(kind_of_accumulation(site, evidence.what), site, site.verdict, evidence.since_s);
   finding.bytes = site.bytes ? site.bytes : site.held_bytes;
-  finding.growth_per_min = site.growth_per_min;
-  finding.since_s = evidence.since_s;
   finding.why = why_growing(site, evidence);
+  return finding;
+}
+
+Finding allocation_growth(const SiteRow& site, const AllocationEvidence& evidence) {
+  Finding finding = site_finding("memory-growth", site, site.allocated_verdict, evidence.since_s);
+  finding.bytes = site.allocated_bytes;
+  finding.allocated_growth_per_min = site.allocated_growth_per_min;
+  finding.why = why_allocated_grows(site, evidence);
   return finding;
 }
 
@@ -160,9 +197,15 @@ Finding never_awaited(const ProcessRow& process, const NeverAwaited& coroutines,
 }
 
 void sort_findings(std::vector<Finding>& findings) {
-  const auto growth = [](const Finding& f) { return f.growth_per_min.value_or(-std::numeric_limits<double>::max()); };
+  const auto growth = [](const Finding& f) {
+    const auto& value = f.allocated_growth_per_min ? f.allocated_growth_per_min : f.growth_per_min;
+    return value.value_or(-std::numeric_limits<double>::max());
+  };
   std::stable_sort(findings.begin(), findings.end(), [&growth](const Finding& a, const Finding& b) {
     if (a.severity != b.severity) return a.severity > b.severity;
+    if (a.allocated_growth_per_min.has_value() != b.allocated_growth_per_min.has_value()) {
+      return !a.allocated_growth_per_min;
+    }
     if (growth(a) != growth(b)) return growth(a) > growth(b);
     return a.outstanding.value_or(0) > b.outstanding.value_or(0);
   });

@@ -30,6 +30,15 @@ struct Evidence {
 // For a site whose verdict is growing or leak.
 [[nodiscard]] Finding accumulation(const SiteRow& site, const Evidence& evidence);
 
+// That the bytes a site allocated only accumulate.
+struct AllocationEvidence {
+  Trend trend;              // of the bytes
+  double old_s = 0;         // what is older counts as old
+  std::int64_t now_ns = 0;  // CLOCK_MONOTONIC
+  double since_s = 0;
+};
+[[nodiscard]] Finding allocation_growth(const SiteRow& site, const AllocationEvidence& evidence);
+
 [[nodiscard]] bool is_overloaded(const ProcessRow& process, const Policy& policy);
 [[nodiscard]] Finding overload(const ProcessRow& process, const Policy& policy, double since_s);
 
@@ -39,7 +48,7 @@ struct Evidence {
 [[nodiscard]] Finding never_awaited(const ProcessRow& process, const NeverAwaited& coroutines,
                                     std::optional<double> growth_per_min, double since_s);
 
-// Leaks first, then by growth, then by size; ties as they came.
+// Leaks first, then by growth, then by size; ties as they came. Objects before bytes: these are their trace.
 void sort_findings(std::vector<Finding>& findings);
 
 }  // namespace asyncleak

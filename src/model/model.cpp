@@ -1,5 +1,7 @@
 #include "model/model.h"
 
+#include "model/allocation_state.h"
+#include "model/memory_account.h"
 #include "model/site_kind.h"
 #include "model/site_state.h"
 
@@ -28,6 +30,9 @@ struct ProcessState {
   History history;
   Standing overloaded, rss_grown;
   std::map<Function, UnawaitedState> unawaited;
+  std::int64_t allocations_since_ns = 0;
+  std::uint64_t allocation_hits = 0;
+  MemoryAccounts accounts;
   std::uint64_t last_update = 0;
 };
 
@@ -54,12 +59,39 @@ void add_tasks(Sums& sums, const SiteRow& row) {
   add_rate(sums.destroyed_per_s, row.destroyed_per_s);
 }
 
+bool counts_allocations(const ProcessSample& process) {
+  return process.allocations && process.allocations->mode != MemoryMode::objects;
+}
+
+// Bytes that come and go say nothing about the process; the verdict of its tasks does.
+Verdict worrying(Verdict allocated) { return allocated >= Verdict::growing ? allocated : Verdict::fresh; }
+
+void add_allocations(ProcessRow& process, const SiteRow& site) {
+  if (!process.allocated_bytes || !site.allocations) return;
+  *process.allocated_bytes += site.allocations->bytes;
+  *process.allocated_blocks += site.allocations->blocks;
+}
+
+// What counting the allocations of a process costs it, since the sample before.
+void add_allocation_price(ProcessRow& row, ProcessState& state, double seconds) {
+  if (!counts_allocations(row.process)) return;
+  const ProcessAllocations& allocations = *row.process.allocations;
+  const bool same = allocations.since_ns == state.allocations_since_ns;
+  if (same && seconds > 0 && allocations.hits_total >= state.allocation_hits) {
+    row.allocation_hits_per_s = static_cast<double>(allocations.hits_total - state.allocation_hits) / seconds;
+    row.allocation_overhead_percent = *row.allocation_hits_per_s * allocations.cost_ns_per_hit / 1e9 * 100;
+  }
+  state.allocations_since_ns = allocations.since_ns;
+  state.allocation_hits = allocations.hits_total;
+}
+
 }  // namespace
 
 struct Model::State {
   Policy policy;
   VerdictPolicy verdict_policy;
   std::unordered_map<std::uint64_t, SiteState> sites;
+  std::unordered_map<std::uint64_t, AllocationState> allocations;  // by site, only of those that are counted
   std::unordered_map<std::uint64_t, ProcessState> processes;
   std::int64_t first_ns = 0, previous_ns = 0;
   std::uint64_t previous_hits = 0;
@@ -70,6 +102,8 @@ struct Model::State {
   void add_probes(Report& report, const ProbeSample& probes, double seconds);
   void add_processes(Report& report, const Sample& sample, const Interval& interval);
   void add_sites(Report& report, const Sample& sample, const Interval& interval);
+  void add_allocations_of(Report& report, const SiteSample& site, const ProcessSample* process,
+                          const Interval& interval);
   void finish_processes(Report& report, const Interval& interval);
   void add_unawaited(Report& report, const ProcessRow& row, ProcessState& state, double now_s);
   void forget_absent();
@@ -124,6 +158,10 @@ void Model::State::add_processes(Report& report, const Sample& sample, const Int
       row.destroyed_per_s = 0;
     }
     if (process.census) row.pending = row.done = 0;
+    if (counts_allocations(process)) row.allocated_bytes = row.allocated_blocks = 0;
+    if (process.allocations && !process.allocations->trouble.empty()) {
+      row.process.warnings.push_back("memory mode: " + process.allocations->trouble);
+    }
     ProcessState& state = state_of(process, interval.now_s);
     if (!state.rss_baseline_bytes && interval.now_s - state.first_s >= rss_baseline_after_s) {
       state.rss_baseline_bytes = process.rss_bytes;
@@ -148,10 +186,14 @@ void Model::State::add_sites(Report& report, const Sample& sample, const Interva
     state.last_update = updates;
     const ProcessSample* owner_sample = process != nullptr ? &process->process : nullptr;
     SiteRow& row = report.sites.emplace_back(state.update(site, owner_sample, interval, verdict_policy));
-    if (auto finding = state.finding(site, row, interval, verdict_policy)) {
+    if (auto finding = state.finding(site, row, interval, verdict_policy); finding && !site.identity->blocks) {
       report.findings.push_back(std::move(*finding));
     }
-    if (process != nullptr) process->verdict = std::max(process->verdict, row.verdict);
+    if (site.allocations) add_allocations_of(report, site, owner_sample, interval);
+    if (process != nullptr) {
+      process->verdict = std::max({process->verdict, row.verdict, worrying(row.allocated_verdict)});
+      add_allocations(*process, row);
+    }
     if (kind_of(*row.identity) != SiteKind::task) continue;
     add_tasks(report, row);
     if (process == nullptr) continue;
@@ -164,6 +206,16 @@ void Model::State::add_sites(Report& report, const Sample& sample, const Interva
             [](const SiteRow& a, const SiteRow& b) { return a.identity->id < b.identity->id; });
 }
 
+// For the row just made.
+void Model::State::add_allocations_of(Report& report, const SiteSample& site, const ProcessSample* process,
+                                      const Interval& interval) {
+  AllocationState& state = allocations[site.identity->id];
+  state.last_update = updates;
+  SiteRow& row = report.sites.back();
+  state.update(row, site, process, interval);
+  if (auto finding = state.finding(row, interval)) report.findings.push_back(std::move(*finding));
+}
+
 void Model::State::finish_processes(Report& report, const Interval& interval) {
   for (ProcessRow& row : report.processes) {
     ProcessState& state = state_of(row.process, interval.now_s);
@@ -172,6 +224,8 @@ void Model::State::finish_processes(Report& report, const Interval& interval) {
       row.growth_per_min = trend->growth_per_min;
     }
     row.history = state.history.sparkline();
+    add_allocation_price(row, state, interval.seconds());
+    state.accounts.update(row, interval.now_ns);
     if (const auto since = state.overloaded.update(is_overloaded(row, policy), interval.now_s)) {
       report.findings.push_back(overload(row, policy, *since));
     }
@@ -195,6 +249,7 @@ void Model::State::add_unawaited(Report& report, const ProcessRow& row, ProcessS
 
 void Model::State::forget_absent() {
   std::erase_if(sites, [this](const auto& entry) { return entry.second.last_update != updates; });
+  std::erase_if(allocations, [this](const auto& entry) { return entry.second.last_update != updates; });
   std::erase_if(processes, [this](const auto& entry) { return entry.second.last_update != updates; });
 }
 

@@ -41,9 +41,21 @@ struct SiteRow {
   std::optional<double> oldest_s, median_age_s;                 // nullopt when nothing is outstanding
   bool oldest_at_least = false;  // older than the coarsest cohort ring, or than our watching
   std::optional<std::uint64_t> bytes, allocated_bytes, held_bytes;  // census, allocator probes
+  std::optional<SiteAllocations> allocations;                       // nullopt: not counted (--memory objects)
+  std::optional<double> allocated_growth_per_min;                   // bytes; robust trend, as growth_per_min
+  Verdict allocated_verdict = Verdict::fresh;  // of the bytes, as `verdict` is of what the site counts
   Verdict verdict = Verdict::fresh;
   std::vector<Cohort> cohorts;  // for the age histogram; times as in the sample
   std::vector<double> history;  // outstanding, oldest first, evenly spaced, newest last: the sparkline
+};
+
+// What a process's resident memory grew by while its allocations were counted, and what explains it.
+struct MemoryAccount {
+  double over_s = 0;
+  std::int64_t resident_bytes = 0;
+  std::int64_t allocated_bytes = 0;                 // allocated and not freed, by the probes
+  std::optional<std::int64_t> small_objects_bytes;  // by the walk of the pools; nullopt: not known
+  std::int64_t unexplained_bytes = 0;
 };
 
 struct ProcessRow {
@@ -52,8 +64,11 @@ struct ProcessRow {
   std::optional<std::uint64_t> pending, done;                             // as old as the census
   std::optional<double> created_per_s, destroyed_per_s, growth_per_min;
   std::optional<std::uint64_t> rss_baseline_bytes;
-  std::optional<MemorySample> memory_baseline;  // the first seen with or after that reading
-  Verdict verdict = Verdict::fresh;             // the worst of its sites, of every kind
+  std::optional<MemorySample> memory_baseline;                     // the first seen with or after that reading
+  std::optional<std::uint64_t> allocated_bytes, allocated_blocks;  // not freed; nullopt: not counted
+  std::optional<double> allocation_hits_per_s, allocation_overhead_percent;  // of one core
+  std::optional<MemoryAccount> account;
+  Verdict verdict = Verdict::fresh;  // the worst of its sites, of every kind
   std::vector<double> history;
 };
 
@@ -65,9 +80,10 @@ struct Finding {
   std::optional<int> line;
   std::vector<Frame> created_at;
   std::optional<std::uint64_t> outstanding, bytes;
-  std::optional<double> growth_per_min;
-  double since_s = 0;  // how long it has been standing
-  std::string why;     // one sentence with the numbers
+  std::optional<double> growth_per_min;            // of what is outstanding
+  std::optional<double> allocated_growth_per_min;  // memory-growth of allocated bytes: these
+  double since_s = 0;                              // how long it has been standing
+  std::string why;                                 // one sentence with the numbers
 };
 
 struct Report {

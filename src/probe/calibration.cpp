@@ -2,6 +2,7 @@
 
 #include <link.h>
 #include <algorithm>
+#include <array>
 #include <cstdint>
 #include <ctime>
 #include <optional>
@@ -61,14 +62,18 @@ int find_own_offset(dl_phdr_info* info, std::size_t /*size*/, void* out) {
 
 }  // namespace
 
-Result<double> measure_trap_ns(Session& session) {
+Result<TrapCost> measure_traps(Session& session) {
   FileOffset place{reinterpret_cast<std::uint64_t>(&asyncleak_calibration_target), std::nullopt};
   dl_iterate_phdr(find_own_offset, &place);
   if (!place.offset) return fail("measuring the cost of a uprobe: the calibration function is not in our own file");
   const double without = nanoseconds_per_call();
-  auto attached = session.attach("/proc/self/exe", {{Program::calibrate, *place.offset}}, 0, 0);
-  if (!attached) return fail(attached.error());
-  return std::max(0.0, nanoseconds_per_call() - without);
+  std::array<double, 2> with{};
+  for (const bool at_return : {false, true}) {
+    auto attached = session.attach("/proc/self/exe", {{Program::calibrate, *place.offset, at_return}}, 0, 0);
+    if (!attached) return fail(attached.error());
+    with.at(at_return ? 1 : 0) = nanoseconds_per_call();
+  }
+  return TrapCost{std::max(0.0, with[0] - without), std::max(0.0, with[1] - with[0])};
 }
 
 }  // namespace asyncleak::probe

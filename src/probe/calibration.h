@@ -10,6 +10,10 @@ namespace asyncleak::probe {
 
 // Nanoseconds of an empty program on an emulated instruction: the trap itself. Ours come on
 // top and are timed in the kernel (AL_TIMED_NS).
-[[nodiscard]] Result<double> measure_trap_ns(Session& session);
+struct TrapCost {
+  double hit_ns = 0;
+  double return_ns = 0;  // more, where the function's return is probed too
+};
+[[nodiscard]] Result<TrapCost> measure_traps(Session& session);
 
 }  // namespace asyncleak::probe

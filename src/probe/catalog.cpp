@@ -4,34 +4,13 @@
 #include "probe/clock.h"
 #include "python/installation.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <fnmatch.h>
-#include <sys/stat.h>
 #include <algorithm>
-#include <cerrno>
 
 namespace asyncleak::probe {
 
 namespace {
-
-// An image opened once: what is read, checked and attached to is one inode, whatever happens to
-// the path meanwhile.
-struct OpenImage {
-  Fd fd;
-  ImageKey key;
-  [[nodiscard]] std::string path() const { return fmt::format("/proc/self/fd/{}", fd.get()); }
-};
-
-Result<OpenImage> open_image(const python::MappedFile& file) {
-  OpenImage opened{Fd(open(file.open_path.c_str(), O_RDONLY | O_CLOEXEC)), {}};
-  struct stat status {};
-  if (!opened.fd || fstat(opened.fd.get(), &status) != 0) return fail(system_error("opening " + file.path, errno));
-  opened.key.file = {status.st_dev, status.st_ino};
-  opened.key.modified_ns = status.st_mtim.tv_sec * 1'000'000'000LL + status.st_mtim.tv_nsec;
-  opened.key.size = status.st_size;
-  return opened;
-}
 
 // Layout checks may race with a running interpreter; so many in a row are no accident.
 constexpr int refuse_after_failed_checks = 5;

@@ -7,6 +7,7 @@
 
 #include "elf/placement.h"
 #include "elf/task_fields.h"
+#include "probe/open_image.h"
 #include "probe/plan.h"
 #include "probe/session.h"
 #include "python/interpreter.h"
@@ -14,7 +15,6 @@
 #include "python/process.h"
 #include "util/result.h"
 
-#include <compare>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -27,13 +27,6 @@ namespace asyncleak::probe {
 struct Scope {
   std::vector<pid_t> pids;  // empty: the whole machine
   std::string comm_glob;    // fnmatch(3) pattern; empty: every name
-};
-
-struct ImageKey {
-  python::FileId file;
-  std::int64_t modified_ns = 0;
-  std::int64_t size = 0;
-  auto operator<=>(const ImageKey&) const = default;  // NOLINT(modernize-use-nullptr): clang-tidy 14 on the literal 0
 };
 
 // Probes in place.

@@ -11,18 +11,26 @@ struct Slot {
   std::uint64_t count;
 };
 
-int shift_of(int level) { return AL_COHORT_SHIFT + level * AL_COHORT_LEVEL_SHIFT; }
+// How a kind of ring keeps what: levels of slots, each coarser by a power of two; a word is epoch | count.
+struct Rings {
+  const __u64* words;  // levels * slots
+  int levels, slots;
+  int first_shift, level_shift;  // of nanoseconds to epochs
+  int count_bits;
+  [[nodiscard]] int shift_of(int level) const { return first_shift + level * level_shift; }
+};
 
 // The valid slots of one ring, youngest first.
-std::vector<Slot> read_ring(const al_site& site, int level, std::int64_t now_ns) {
+std::vector<Slot> read_ring(const Rings& rings, int level, std::int64_t now_ns) {
   std::vector<Slot> slots;
-  const int shift = shift_of(level);
+  const int shift = rings.shift_of(level);
   const std::int64_t newest = now_ns >> shift;
-  for (std::int64_t epoch = newest; epoch > newest - AL_COHORT_SLOTS && epoch >= 0; epoch--) {
-    const std::uint64_t word = site.cohorts[level][epoch & (AL_COHORT_SLOTS - 1)];
-    const auto tag = static_cast<std::uint32_t>(word >> 32);
-    const auto count = static_cast<std::uint32_t>(word);
-    if (tag == static_cast<std::uint32_t>(epoch) && count > 0) {
+  const std::uint64_t count_mask = (std::uint64_t{1} << rings.count_bits) - 1;
+  const std::uint64_t epoch_mask = ~std::uint64_t{0} >> rings.count_bits;
+  for (std::int64_t epoch = newest; epoch > newest - rings.slots && epoch >= 0; epoch--) {
+    const std::uint64_t word = rings.words[level * rings.slots + (epoch & (rings.slots - 1))];
+    const std::uint64_t count = word & count_mask;
+    if (word >> rings.count_bits == (static_cast<std::uint64_t>(epoch) & epoch_mask) && count > 0) {
       slots.push_back({epoch << shift, (epoch + 1) << shift, count});
     }
   }
@@ -39,18 +47,16 @@ std::uint64_t counted_between(const std::vector<Cohort>& cohorts, std::int64_t f
 }
 
 // COUNT tasks into the finest slot of NOW_NS. Cohorts are youngest first.
-void add_youngest(std::vector<Cohort>& cohorts, std::int64_t now_ns, std::uint64_t count) {
-  const std::int64_t from = now_ns >> AL_COHORT_SHIFT << AL_COHORT_SHIFT;
+void add_youngest(std::vector<Cohort>& cohorts, const Rings& rings, std::int64_t now_ns, std::uint64_t count) {
+  const std::int64_t from = now_ns >> rings.first_shift << rings.first_shift;
   if (cohorts.empty() || cohorts.front().born_from_ns != from) {
     cohorts.insert(cohorts.begin(), {from, now_ns, 0});
   }
   cohorts.front().count += count;
 }
 
-}  // namespace
-
-std::vector<Cohort> disjoint_cohorts(const al_site& site, std::int64_t now_ns, std::int64_t oldest_ns,
-                                     std::uint64_t outstanding) {
+std::vector<Cohort> disjoint(const Rings& rings, std::int64_t now_ns, std::int64_t oldest_ns,
+                             std::uint64_t outstanding) {
   std::vector<Cohort> cohorts;  // youngest first while building
   std::uint64_t left = outstanding;
   std::int64_t covered_from = INT64_MAX;  // everything born from here on is in a finer ring
@@ -60,8 +66,8 @@ std::vector<Cohort> disjoint_cohorts(const al_site& site, std::int64_t now_ns, s
     left -= count;
     cohorts.push_back({from, to, count});
   };
-  for (int level = 0; level < AL_COHORT_LEVELS && left > 0; level++) {
-    for (const auto& slot : read_ring(site, level, now_ns)) {
+  for (int level = 0; level < rings.levels && left > 0; level++) {
+    for (const auto& slot : read_ring(rings, level, now_ns)) {
       if (slot.to <= covered_from) {
         add(slot.from, slot.to, slot.count);
       } else if (slot.from < covered_from) {  // straddles: the finer ring has its younger part
@@ -69,16 +75,35 @@ std::vector<Cohort> disjoint_cohorts(const al_site& site, std::int64_t now_ns, s
         if (slot.count > known) add(slot.from, covered_from, slot.count - known);
       }
     }
-    const int shift = shift_of(level);
-    covered_from = std::max<std::int64_t>(0, (now_ns >> shift) - AL_COHORT_SLOTS + 1) << shift;
+    const int shift = rings.shift_of(level);
+    covered_from = std::max<std::int64_t>(0, (now_ns >> shift) - rings.slots + 1) << shift;
   }
   if (oldest_ns < covered_from) {
     add(oldest_ns, covered_from, left);
   } else if (left > 0) {
-    add_youngest(cohorts, now_ns, left);
+    add_youngest(cohorts, rings, now_ns, left);
   }
   std::reverse(cohorts.begin(), cohorts.end());
   for (auto& cohort : cohorts) cohort.born_to_ns = std::min(cohort.born_to_ns, now_ns);
+  return cohorts;
+}
+
+}  // namespace
+
+std::vector<Cohort> disjoint_cohorts(const al_site& site, std::int64_t now_ns, std::int64_t oldest_ns,
+                                     std::uint64_t outstanding) {
+  const Rings rings{&site.cohorts[0][0], AL_COHORT_LEVELS, AL_COHORT_SLOTS, AL_COHORT_SHIFT, AL_COHORT_LEVEL_SHIFT, 32};
+  return disjoint(rings, now_ns, oldest_ns, outstanding);
+}
+
+std::vector<ByteCohort> disjoint_cohorts(const al_site_memory& memory, std::int64_t now_ns, std::int64_t oldest_ns,
+                                         std::uint64_t bytes) {
+  const Rings rings{&memory.cohorts[0][0], AL_BYTE_LEVELS,      AL_BYTE_SLOTS,
+                    AL_BYTE_SHIFT,         AL_BYTE_LEVEL_SHIFT, AL_BYTE_BITS};
+  std::vector<ByteCohort> cohorts;
+  for (const auto& cohort : disjoint(rings, now_ns, oldest_ns, bytes)) {
+    cohorts.push_back({cohort.born_from_ns, cohort.born_to_ns, cohort.count});
+  }
   return cohorts;
 }
 

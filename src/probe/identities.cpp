@@ -1,5 +1,6 @@
 #include "probe/identities.h"
 
+#include "asyncleak_memory.h"
 #include "python/memory.h"
 #include "python/objects.h"
 
@@ -24,6 +25,10 @@ std::vector<std::uint8_t> line_table(const al_code& code, std::uint64_t object, 
 
 }  // namespace
 
+bool is_taskless(const al_site& site) {
+  return site.key.stack == AL_STACK_CALLBACK || site.key.stack == AL_STACK_OUTSIDE;
+}
+
 Frame Identities::decode(const al_code_key& key, std::optional<std::uint32_t> offset, const al_layout& layout,
                          pid_t pid) const {
   const auto code = key.print != 0 ? session_.code(key) : std::nullopt;
@@ -38,14 +43,23 @@ Frame Identities::decode(const al_code_key& key, std::optional<std::uint32_t> of
   return frame;
 }
 
+al_layout Identities::layout_of(std::uint32_t core) const {
+  const auto* image = catalog_.core(core);
+  return image != nullptr && image->interpreter ? image->interpreter->layout : al_layout{};
+}
+
+Frame Identities::frame(const al_code_key& key, std::optional<std::uint32_t> offset, std::uint32_t core,
+                        pid_t pid) const {
+  return decode(key, offset, layout_of(core), pid);
+}
+
 std::shared_ptr<const SiteIdentity> Identities::of(std::uint32_t site, const al_site& counters) {
   if (site >= known_.size()) known_.resize(site + 1);
   auto& slot = known_[site];
   if (slot) return slot;
   const auto origin = session_.origin(site);
   if (!origin || origin->ready == 0) return nullptr;
-  const auto* image = catalog_.core(origin->core);
-  const al_layout layout = image != nullptr && image->interpreter ? image->interpreter->layout : al_layout{};
+  const al_layout layout = layout_of(origin->core);
   const auto pid = static_cast<pid_t>(counters.tgid);
 
   auto identity = std::make_shared<SiteIdentity>();
@@ -53,7 +67,12 @@ std::shared_ptr<const SiteIdentity> Identities::of(std::uint32_t site, const al_
   identity->pid = pid;
   identity->process = counters.key.process;
   identity->coroutine = origin->qualname.kind != 0 ? probe::decode(origin->qualname) : "?";
-  if ((origin->flags & AL_ORIGIN_TYPE) == 0) {
+  if (is_taskless(counters)) {
+    identity->kind = "alloc";
+    identity->blocks = true;
+    if (counters.key.stack == AL_STACK_OUTSIDE) identity->coroutine = "(outside the event loop)";
+  }
+  if ((origin->flags & AL_ORIGIN_TYPE) == 0 && origin->code != 0) {
     const auto frame = decode({origin->code, origin->print, origin->process, 0}, std::nullopt, layout, pid);
     identity->file = frame.file;
     identity->line = frame.line;

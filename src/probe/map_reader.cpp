@@ -1,5 +1,6 @@
 #include "probe/map_reader.h"
 
+#include "probe/allocation_reader.h"
 #include "probe/clock.h"
 #include "probe/cohorts.h"
 
@@ -12,12 +13,20 @@ namespace asyncleak::probe {
 
 namespace {
 
-bool counts_tasks(const al_site& site) { return site.key.stack != AL_STACK_UNAWAITED; }
+bool counts_tasks(const al_site& site) { return site.key.stack != AL_STACK_UNAWAITED && !is_taskless(site); }
 
 std::uint64_t outstanding_of(const al_site& site) {
   const auto came = site.created + site.inherited;
   const auto left = site.destroyed + site.untracked;
   return came > left ? came - left : 0;
+}
+
+// A row of code outside any task: what is outstanding are its blocks.
+SiteSample allocating(SiteSample site) {
+  site.by_census = true;  // a block has no life of a task
+  site.outstanding = site.allocations->blocks;
+  site.untracked = site.allocations->untracked_blocks;
+  return site;
 }
 
 void add_unawaited(ProcessSample& process, const std::vector<NeverAwaited>& counted) {
@@ -90,6 +99,7 @@ ProcessSample MapReader::describe(pid_t pid) const {
 
 void MapReader::read_sites(Sample& sample) {
   const auto used = session_.sites_used();
+  const AllocationReader allocations(session_.memory(), identities_, sample.monotonic_ns);
   sample.sites.reserve(used);
   for (std::uint32_t id = 1; id <= used; id++) {
     if (!session_.site_ready(id)) continue;
@@ -101,14 +111,20 @@ void MapReader::read_sites(Sample& sample) {
                             strnlen(reinterpret_cast<const char*>(site.comm), sizeof(site.comm)));
     }
     sample.probes.sites_used++;
-    if (!counts_tasks(site)) {
+    if (site.key.stack == AL_STACK_UNAWAITED) {
       read_unawaited(id, site);
       continue;
     }
     SiteSample out;
     out.identity = identities_.of(id, site);
-    if (!out.identity) continue;                       // its names are being written: in the next sample
-    if (site.created + site.inherited == 0) continue;  // made for a seed that was already gone
+    if (!out.identity) continue;  // its names are being written: in the next sample
+    out.allocations = allocations.of(id, site);
+    if (is_taskless(site)) {
+      if (out.allocations) sample.sites.push_back(allocating(std::move(out)));
+      continue;
+    }
+    const bool allocated = out.allocations && out.allocations->allocated_blocks > 0;
+    if (site.created + site.inherited == 0 && !allocated) continue;  // made for a seed that was already gone
     out.outstanding = outstanding_of(site);
     out.created_total = site.created;
     out.destroyed_total = site.destroyed;

@@ -1,12 +1,12 @@
 #include "probe/session.h"
 
 #include "asyncleak.skel.h"
+#include "probe/kernel_maps.h"
+#include "probe/memory_session.h"
 #include "util/handle.h"
 
-#include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <fmt/format.h>
-#include <sys/mman.h>
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
@@ -17,17 +17,6 @@ namespace {
 
 // libbpf explains a refused program on its log; kept quiet, the error below says what to do.
 int discard_log(libbpf_print_level /*level*/, const char* /*format*/, va_list /*arguments*/) { return 0; }
-
-Error load_error(int code) {
-  auto error = system_error("loading the BPF programs", code);
-  error.kind = ErrorKind::unobservable;
-  if (code == EPERM || code == EACCES) {
-    error.advice = "run as root, or with CAP_SYS_ADMIN and CAP_SYS_PTRACE";
-  } else {
-    error.advice = "run 'asyncleak-top doctor' to see what this kernel lacks";
-  }
-  return error;
-}
 
 bpf_program* program_of(const asyncleak_bpf& skeleton, Program program) {
   switch (program) {
@@ -43,54 +32,19 @@ bpf_program* program_of(const asyncleak_bpf& skeleton, Program program) {
   return skeleton.progs.calibrate;
 }
 
-template <class Key, class Visit>
-void for_each_key(int map, Visit visit) {
-  Key key{};
-  Key next{};
-  const Key* previous = nullptr;
-  while (bpf_map_get_next_key(map, previous, &next) == 0) {
-    key = next;
-    previous = &key;
-    visit(key);
-  }
-}
-
 }  // namespace
-
-struct Attachment::Links {
-  std::vector<Handle<bpf_link, bpf_link__destroy>> links;
-};
-
-Attachment::Attachment(std::unique_ptr<Links> links) : links_(std::move(links)) {}
-Attachment::Attachment(Attachment&&) noexcept = default;
-Attachment& Attachment::operator=(Attachment&&) noexcept = default;
-Attachment::~Attachment() = default;
 
 struct Session::State {
   SessionOptions options;
   Handle<asyncleak_bpf, asyncleak_bpf::destroy> skeleton;
-  al_site* sites = nullptr;  // the `sites` map, shared with the kernel
-  std::size_t sites_bytes = 0;
-  al_batch* batch = nullptr;  // the `batch` map
-
-  State() = default;
-  State(const State&) = delete;
-  State& operator=(const State&) = delete;
-  ~State() {
-    if (sites != nullptr) munmap(sites, sites_bytes);
-    if (batch != nullptr) munmap(batch, sizeof(al_batch));
-  }
+  SharedArray<al_site> sites;
+  SharedArray<al_batch> batch;
+  std::unique_ptr<MemorySession> memory;
 
   [[nodiscard]] int fd(const bpf_map* map) const { return bpf_map__fd(map); }
   [[nodiscard]] Result<void> update(const bpf_map* map, const void* key, const void* value, std::string_view what) {
     if (bpf_map_update_elem(fd(map), key, value, BPF_ANY) != 0) return fail(system_error(what, errno));
     return {};
-  }
-  template <class Value>
-  [[nodiscard]] Result<Value*> share(const bpf_map* map, std::size_t bytes, std::string_view what) const {
-    void* shared = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd(map), 0);
-    if (shared == MAP_FAILED) return fail(system_error(what, errno));
-    return static_cast<Value*>(shared);
   }
   // As take_site_id() of bpf/site.bpf.h does it; 0: no room.
   [[nodiscard]] std::uint32_t take_site_id() {
@@ -129,6 +83,7 @@ Result<Session> Session::make(const SessionOptions& options) {
   for (bpf_map* map : {skeleton.maps.site_ids, skeleton.maps.sites, skeleton.maps.origins, skeleton.maps.free_sites}) {
     bpf_map__set_max_entries(map, options.max_sites);
   }
+  leave_out_memory(skeleton);
   if (const int error = asyncleak_bpf::load(&skeleton); error != 0) return fail(load_error(-error));
   for (bpf_program* program : {skeleton.progs.process_fork, skeleton.progs.process_exec, skeleton.progs.process_exit}) {
     bpf_link* link = bpf_program__attach(program);
@@ -139,14 +94,14 @@ Result<Session> Session::make(const SessionOptions& options) {
     if (program == skeleton.progs.process_exec) skeleton.links.process_exec = link;
     if (program == skeleton.progs.process_exit) skeleton.links.process_exit = link;
   }
-  state->sites_bytes = sizeof(al_site) * options.max_sites;
   // Writable: purge() clears the sites of a process that ended, add_site() makes some.
-  const auto sites = state->share<al_site>(skeleton.maps.sites, state->sites_bytes, "mapping the site counters");
+  auto sites =
+      SharedArray<al_site>::make(bpf_map__fd(skeleton.maps.sites), options.max_sites, "mapping the site counters");
   if (!sites) return fail(sites.error());
-  state->sites = *sites;
-  const auto batch = state->share<al_batch>(skeleton.maps.batch, sizeof(al_batch), "mapping the task batch");
+  state->sites = std::move(*sites);
+  auto batch = SharedArray<al_batch>::make(bpf_map__fd(skeleton.maps.batch), 1, "mapping the task batch");
   if (!batch) return fail(batch.error());
-  state->batch = *batch;
+  state->batch = std::move(*batch);
   return Session(std::move(state));
 }
 
@@ -173,24 +128,23 @@ bool Session::watches(pid_t pid) const {
 
 Result<Attachment> Session::attach(const std::string& path, const std::vector<ProbePoint>& points, std::uint32_t cookie,
                                    pid_t pid) {
-  auto links = std::make_unique<Attachment::Links>();
+  std::vector<Uprobe> probes;
   for (const auto& point : points) {
-    const bpf_program* program = program_of(*state_->skeleton, point.program);
-    bpf_uprobe_opts options{};
-    options.sz = sizeof(options);
-    options.bpf_cookie = cookie;
-    bpf_link* link = bpf_program__attach_uprobe_opts(program, pid, path.c_str(), point.file_offset, &options);
-    if (link == nullptr) {
-      auto error = system_error(fmt::format("attaching a uprobe at {}+0x{:x}", path, point.file_offset), errno);
-      // Not CAP_PERFMON: since CVE-2025-38466 (6.16, 6.12.39, 6.6.99, 6.1.146) uprobes want more.
-      if (errno == EPERM || errno == EACCES) error.advice = "run as root, or with CAP_SYS_ADMIN";
-      error.kind = ErrorKind::unobservable;
-      return fail(std::move(error));
-    }
-    links->links.emplace_back(link);
+    probes.push_back({program_of(*state_->skeleton, point.program), point.file_offset, cookie, point.at_return});
   }
-  return Attachment(std::move(links));
+  return Attachment::make(path, probes, pid);
 }
+
+Result<MemorySession*> Session::open_memory() {
+  if (!state_->memory) {
+    auto opened = MemorySession::make(state_->options, *state_->skeleton);
+    if (!opened) return fail(opened.error());
+    state_->memory = std::move(*opened);
+  }
+  return state_->memory.get();
+}
+
+MemorySession* Session::memory() const { return state_->memory.get(); }
 
 const SessionOptions& Session::options() const { return state_->options; }
 
@@ -205,7 +159,6 @@ bool Session::site_ready(std::uint32_t id) const {
 
 al_site Session::site(std::uint32_t id) const {
   const auto& shared = state_->sites[id];
-  const auto load = [](const auto& counter) { return __atomic_load_n(&counter, __ATOMIC_ACQUIRE); };
   al_site copy = shared;
   // Counters move: those read between two equal readings of `destroyed` belong to one moment. A
   // site that never holds still for a few loads is read as it comes, never below zero.
@@ -264,7 +217,7 @@ std::array<std::uint64_t, AL_COUNTERS> Session::counters() const {
 RecordPrograms Session::record_programs() const {
   const auto& programs = state_->skeleton->progs;
   return {bpf_program__fd(programs.open_process), bpf_program__fd(programs.set_seeding),
-          bpf_program__fd(programs.seed_tasks), bpf_program__fd(programs.sites_of_tasks), state_->batch};
+          bpf_program__fd(programs.seed_tasks), bpf_program__fd(programs.sites_of_tasks), state_->batch.data()};
 }
 
 // In user space, as programs that it runs cannot use a stack map (free_sites) everywhere: not on Linux 6.1.
@@ -311,6 +264,7 @@ Result<void> Session::purge(std::uint32_t process) {
   if (bpf_prog_test_run_opts(bpf_program__fd(state_->skeleton->progs.purge_process), &run) != 0) {
     return fail(system_error("forgetting the tasks of an ended process", errno));
   }
+  if (state_->memory) state_->memory->forget(process);
   std::vector<al_code_key> codes;
   for_each_key<al_code_key>(state_->fd(maps.codes), [&](const al_code_key& key) {
     if (key.process == process) codes.push_back(key);
@@ -320,6 +274,7 @@ Result<void> Session::purge(std::uint32_t process) {
     const al_site& site = state_->sites[id];
     if (site.key.process != process) continue;
     bpf_map_delete_elem(state_->fd(maps.site_ids), &site.key);
+    if (state_->memory) state_->memory->clear_site(id);
     state_->give_back_site(id);
   }
   return {};

@@ -1,10 +1,12 @@
 // The loaded BPF programs and their maps, for as long as this object lives. When it (or the
 // process) dies the kernel removes every probe: nothing is pinned.
 //
-// Used by the rest of this folder. Only session.cpp and task_records.cpp call libbpf.
+// Used by the rest of this folder. Only session.cpp, memory_session.cpp, attachment.cpp and task_records.cpp call
+// libbpf.
 #pragma once
 
 #include "asyncleak.h"
+#include "probe/attachment.h"
 #include "util/result.h"
 
 #include <sys/types.h>
@@ -23,27 +25,18 @@ struct SessionOptions {
   std::uint32_t max_tasks = 1U << 20;  // outstanding, on the whole machine
   std::uint32_t max_sites = 8192;
   bool only_watched = false;  // count only processes given to watch() and their descendants
+  std::uint32_t max_blocks =
+      1U << 20;  // allocations not freed, on the whole machine; room is taken with the first mode
 };
 
-// Uprobes on one image (all processes, or one); detached when destroyed.
-class Attachment {
- public:
-  Attachment(Attachment&&) noexcept;
-  Attachment& operator=(Attachment&&) noexcept;
-  ~Attachment();
-
- private:
-  friend class Session;
-  struct Links;
-  explicit Attachment(std::unique_ptr<Links> links);
-  std::unique_ptr<Links> links_;
-};
+class MemorySession;
 
 enum class Program { task_init, task_dealloc, unawaited_warning, calibrate };
 
 struct ProbePoint {
   Program program;
   std::uint64_t file_offset;
+  bool at_return = false;
 };
 
 // What task_records.cpp runs; valid as long as the session.
@@ -86,6 +79,10 @@ class Session {
   [[nodiscard]] Result<void> add_code(const al_code_key& key, const al_code& code);
   // Of a process that is no more: removes what open_process made too late to be removed at its exit.
   void drop_process(pid_t pid, std::uint32_t process);
+
+  // The memory modes on top of this session, loaded when first asked for.
+  [[nodiscard]] Result<MemorySession*> open_memory();
+  [[nodiscard]] MemorySession* memory() const;  // null: not asked for
 
   // Forgets a process that ended: its task records, names and sites; their ids are used again.
   [[nodiscard]] Result<void> purge(std::uint32_t process);

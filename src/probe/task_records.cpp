@@ -1,13 +1,12 @@
 #include "probe/task_records.h"
 
+#include "python/proc_text.h"
+
 #include <bpf/bpf.h>
 #include <fmt/format.h>
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
-#include <fstream>
-#include <iterator>
-#include <sstream>
 #include <string_view>
 
 namespace asyncleak::probe {
@@ -25,9 +24,9 @@ Result<void> run(int program, Argument& argument, std::string_view what) {
   return {};
 }
 
-std::optional<ProcessStat> read_stat(pid_t pid) {
-  std::ifstream file(fmt::format("/proc/{}/stat", pid));
-  return parse_stat({std::istreambuf_iterator<char>(file), {}});
+std::optional<python::ProcessStat> read_stat(pid_t pid) {
+  const auto text = python::read_proc(pid, "stat");
+  return text ? python::parse_stat(*text) : std::nullopt;
 }
 
 Error gone(pid_t pid) { return {fmt::format("PID {}: ended, or called exec", pid), {}, ErrorKind::unobservable}; }
@@ -62,21 +61,6 @@ Result<void> for_each_batch(std::span<const std::uint64_t> addresses, Call call)
 }
 
 }  // namespace
-
-std::optional<ProcessStat> parse_stat(const std::string& text) {
-  constexpr std::uint64_t pf_exiting = 4;  // include/linux/sched.h, PF_EXITING; set before sched_process_exit fires
-  const auto open = text.find('(');
-  const auto close = text.rfind(')');
-  if (open == std::string::npos || close == std::string::npos || close < open) return std::nullopt;
-  std::istringstream fields(text.substr(close + 1));
-  std::string state;
-  std::int64_t skipped = 0;
-  std::uint64_t flags = 0;
-  fields >> state;
-  for (int field = 0; field < 5; field++) fields >> skipped;  // parent, group, session, terminal, its group
-  if (!(fields >> flags)) return std::nullopt;
-  return ProcessStat{text.substr(open + 1, close - open - 1), (flags & pf_exiting) != 0};
-}
 
 Result<OpenedProcess> TaskRecords::open(pid_t pid) {
   al_open_process opening{static_cast<std::uint32_t>(pid), 0};

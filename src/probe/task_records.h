@@ -13,7 +13,6 @@
 
 #include <sys/types.h>
 #include <cstdint>
-#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -80,12 +79,5 @@ class TaskRecords {
   Session& session_;
   RecordPrograms programs_;
 };
-
-// Of /proc/PID/stat. Its main thread may have begun to end while others live on.
-struct ProcessStat {
-  std::string comm;
-  bool ending = false;
-};
-[[nodiscard]] std::optional<ProcessStat> parse_stat(const std::string& text);
 
 }  // namespace asyncleak::probe

@@ -23,21 +23,20 @@
 namespace asyncleak::python {
 
 enum ObjectFlag : std::uint32_t {
-  obj_gc_head = 1U << 0,              // a PyGC_Head before each collected object (not in free-threaded builds)
-  obj_dict_by_offset = 1U << 1,       // __dict__ by tp_dictoffset alone (<= 3.10)
-  obj_values_pointer = 1U << 2,       // pointer to the values at instance_values (3.11)
-  obj_values_tagged = 1U << 3,        // one word: dict pointer, or values - 1 with bit 0 set (3.12)
-  obj_values_inline = 1U << 4,        // values follow the object, at tp_basicsize (3.13+)
-  obj_frame_embedded = 1U << 5,       // the generator holds its frame (3.11+); else a pointer to a frame object
-  obj_stack_index = 1U << 6,          // frame_stacktop is an int index from frame_locals (3.10: from the value stack)
-  obj_stack_tagged = 1U << 7,         // stack and local slots carry tag bits 0..1 (_PyStackRef, 3.14+)
-  obj_must_cancel_bit = 1U << 8,      // must_cancel is a bit of the byte at task_must_cancel (3.13+), else an int
-  obj_gen_state = 1U << 9,            // gen_state says created/suspended/running (3.11+)
-  obj_no_varnames = 1U << 10,         // local names in code_localsplusnames (3.11+), else varnames, cellvars, freevars
-  obj_long_tagged = 1U << 11,         // int: long_tag holds digits count << 3 and sign (3.12+), else ob_size
-  obj_arenas_in_interp = 1U << 12,    // pymalloc's state belongs to the interpreter (3.12+), else static variables
-  obj_obmalloc_pointer = 1U << 13,    // ... and is reached by a pointer (3.13+)
-  obj_static_dicts_apart = 1U << 14,  // tp_dict of static builtin types is null: kept by the interpreter (3.12+)
+  obj_gc_head = 1U << 0,            // a PyGC_Head before each collected object (not in free-threaded builds)
+  obj_dict_by_offset = 1U << 1,     // __dict__ by tp_dictoffset alone (<= 3.10)
+  obj_values_pointer = 1U << 2,     // pointer to the values at instance_values (3.11)
+  obj_values_tagged = 1U << 3,      // one word: dict pointer, or values - 1 with bit 0 set (3.12)
+  obj_values_inline = 1U << 4,      // values follow the object, at tp_basicsize (3.13+)
+  obj_frame_embedded = 1U << 5,     // the generator holds its frame (3.11+); else a pointer to a frame object
+  obj_stack_index = 1U << 6,        // frame_stacktop is an int index from frame_locals (3.10: from the value stack)
+  obj_stack_tagged = 1U << 7,       // stack and local slots carry tag bits 0..1 (_PyStackRef, 3.14+)
+  obj_must_cancel_bit = 1U << 8,    // must_cancel is a bit of the byte at task_must_cancel (3.13+), else an int
+  obj_gen_state = 1U << 9,          // gen_state says created/suspended/running (3.11+)
+  obj_no_varnames = 1U << 10,       // local names in code_localsplusnames (3.11+), else varnames, cellvars, freevars
+  obj_long_tagged = 1U << 11,       // int: long_tag holds digits count << 3 and sign (3.12+), else ob_size
+  obj_arenas_in_interp = 1U << 12,  // pymalloc's state belongs to the interpreter (3.12+), else static variables
+  obj_obmalloc_pointer = 1U << 13,  // ... and is reached by a pointer (3.13+)
 };
 
 // Values of the generator state byte (gen_state; 3.10: frame_state), from Include/internal/pycore_frame.h FRAME_*.
@@ -55,16 +54,16 @@ struct ObjectLayout {
   std::uint16_t refcount;  // its low 32 bits; free-threaded: ob_ref_local
   std::uint16_t gc_bits;   // u8, bit 0 = tracked; free-threaded builds only
   // PyTypeObject, PyHeapTypeObject
-  std::uint16_t type_basicsize, type_itemsize, type_dealloc, type_flags, type_base, type_dict, type_dictoffset;
-  std::uint16_t type_weaklistoffset, type_mro, type_qualname, type_cached_keys;
+  std::uint16_t type_basicsize, type_itemsize, type_flags, type_base, type_dict, type_dictoffset;
+  std::uint16_t type_qualname, type_cached_keys;
   // Instances, relative to the object (negative): see the obj_values_ flags
-  std::int16_t instance_values, instance_dict, instance_weakrefs;
+  std::int16_t instance_values, instance_dict;
   std::uint16_t values_first;  // first value within the values struct
   // Containers
   std::uint16_t list_items, list_allocated;
-  std::uint16_t dict_used, dict_values, keys_size, keys_log2_size;             // keys_size: dk_size (<= 3.10)
-  std::uint16_t set_used, set_mask, set_table, set_small_table;                // entries: 16 bytes, key first
-  std::uint16_t deque_left, deque_right, deque_left_index, deque_right_index;  // block: left link, 64 items, right link
+  std::uint16_t dict_used, dict_values, keys_size, keys_log2_size;  // keys_size: dk_size (<= 3.10)
+  std::uint16_t set_used, set_mask, set_table, set_small_table;     // entries: 16 bytes, key first
+  std::uint16_t deque_left, deque_right, deque_left_index;          // block: left link, 64 items, right link
   std::uint16_t bytearray_alloc, bytearray_start;
   std::uint16_t long_tag, long_digits, float_value;
   std::uint16_t memoryview_base, memoryview_shape;  // PyMemoryViewObject.view: obj, shape
@@ -73,17 +72,16 @@ struct ObjectLayout {
   // Callables and friends
   std::uint16_t cell_value, function_code, function_qualname, function_closure, function_module;
   std::uint16_t method_function, method_self, builtin_def, builtin_self, partial_function, partial_args;
-  std::uint16_t module_dict, module_name, weakref_object;
-  std::uint16_t member_name, member_def;  // member_descriptor: d_name, d_member; PyMemberDef: name 0, type 8, offset 16
+  std::uint16_t module_name;
+  std::uint16_t member_def;  // member_descriptor: d_member; PyMemberDef: name 0, type 8, offset 16
   // Generators, coroutines, async generators share one head
-  std::uint16_t gen_frame;                               // pointer, or the embedded frame
-  std::uint16_t gen_name, gen_state, gen_running;        // gen_running: char, <= 3.9 (3.10 keeps it in frame_state)
-  std::uint16_t asyncgen_hooks_inited, asyncgen_closed;  // the low byte: int to 3.10, then char
+  std::uint16_t gen_frame;               // pointer, or the embedded frame
+  std::uint16_t gen_state, gen_running;  // gen_running: char, <= 3.9 (3.10 keeps it in frame_state)
   std::uint16_t asend_generator, athrow_generator, coroutine_wrapper_coroutine;
   // Frames. Code and instruction are in al_layout.
-  std::uint16_t frame_locals, frame_stacktop, frame_state, frame_value_stack, frame_lasti;
+  std::uint16_t frame_locals, frame_stacktop, frame_state, frame_value_stack;
   // Code
-  std::uint16_t code_flags, code_argcount, code_nlocals, code_nlocalsplus, code_localsplusnames, code_varnames;
+  std::uint16_t code_nlocalsplus, code_localsplusnames, code_varnames;
   std::uint16_t code_cellvars, code_freevars, code_stacksize;
   // Modules/_asynciomodule.c: FutureObj, TaskObj (its head is a FutureObj), futureiter, TaskStepMethWrapper
   std::uint16_t future_loop, future_callback0, future_callbacks, future_exception, future_result, future_state;

@@ -11,21 +11,6 @@ namespace {
 constexpr std::size_t container_digits = 64;
 constexpr std::size_t shown_container_digits = 12;
 
-// The text before SEPARATOR, which is cut off REST together with it.
-std::string_view take(std::string_view& rest, char separator) {
-  const std::size_t end = rest.find(separator);
-  const std::string_view token = rest.substr(0, end);
-  rest = end == std::string_view::npos ? std::string_view{} : rest.substr(end + 1);
-  return token;
-}
-
-std::optional<std::uint64_t> number(std::string_view text, int base) {
-  std::uint64_t value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value, base);
-  if (error != std::errc{} || end != text.data() + text.size()) return std::nullopt;
-  return value;
-}
-
 // The kernel escapes nothing but the newline (fs/proc/task_mmu.c: seq_path(m, path, "\n")).
 std::string unescape_newlines(std::string_view path) {
   constexpr std::string_view escaped = "\\012";
@@ -64,6 +49,20 @@ CgroupNames names_in(std::string_view path) {
 }
 
 }  // namespace
+
+std::string_view take(std::string_view& rest, char separator) {
+  const std::size_t end = rest.find(separator);
+  const std::string_view token = rest.substr(0, end);
+  rest = end == std::string_view::npos ? std::string_view{} : rest.substr(end + 1);
+  return token;
+}
+
+std::optional<std::uint64_t> number(std::string_view text, int base) {
+  std::uint64_t value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value, base);
+  if (error != std::errc{} || end != text.data() + text.size()) return std::nullopt;
+  return value;
+}
 
 std::optional<Mapping> parse_mapping(std::string_view line) {
   Mapping mapping;
@@ -120,14 +119,21 @@ CgroupNames parse_cgroup(std::string_view text) {
   return best;
 }
 
-std::optional<std::uint64_t> parse_start_ticks(std::string_view stat) {
-  const std::size_t name_end = stat.rfind(')');
-  if (name_end == std::string_view::npos) return std::nullopt;
-  std::string_view rest = stat.substr(name_end + 1);
+std::optional<ProcessStat> parse_stat(std::string_view text) {
+  constexpr std::uint64_t pf_exiting = 4;  // include/linux/sched.h, PF_EXITING; set before sched_process_exit fires
+  const std::size_t open = text.find('('), close = text.rfind(')');
+  if (open == std::string_view::npos || close == std::string_view::npos || close < open) return std::nullopt;
+  std::string_view rest = text.substr(close + 1);
   take(rest, ' ');
-  constexpr int fields_before = 22 - 3;  // the name is field 2
-  for (int field = 0; field < fields_before; ++field) take(rest, ' ');
-  return number(take(rest, ' '), 10);
+  std::optional<std::uint64_t> flags, start;
+  constexpr int after_name = 3, flags_field = 9, start_field = 22;  // fs/proc/array.c: do_task_stat
+  for (int field = after_name; field <= start_field; ++field) {
+    const std::string_view value = take(rest, ' ');
+    if (field == flags_field) flags = number(value, 10);
+    if (field == start_field) start = number(value, 10);
+  }
+  if (!flags || !start) return std::nullopt;
+  return ProcessStat{std::string(text.substr(open + 1, close - open - 1)), (*flags & pf_exiting) != 0, *start};
 }
 
 std::string parse_cmdline(std::string_view arguments) {

@@ -1,7 +1,7 @@
 // The text of /proc files, taken apart. Pure functions.
 //
-// Used by process.cpp and the tests (and the fuzzer: every byte of a path is the target's
-// choice). Opens nothing.
+// Used by process.cpp, by whoever reads more of /proc (src/census, src/probe) and the tests (and the fuzzer: every
+// byte of a path is the target's choice). Opens nothing.
 #pragma once
 
 #include <cstdint>
@@ -12,6 +12,11 @@
 #include "python/process.h"
 
 namespace asyncleak::python {
+
+// The text before SEPARATOR, which is cut off REST together with it.
+std::string_view take(std::string_view& rest, char separator);
+// All of TEXT; nullopt: not a number, or too large.
+[[nodiscard]] std::optional<std::uint64_t> number(std::string_view text, int base);
 
 // One file-backed line of /proc/PID/maps.
 struct Mapping {
@@ -34,8 +39,13 @@ struct CgroupNames {
 };
 [[nodiscard]] CgroupNames parse_cgroup(std::string_view text);
 
-// Field 22 of /proc/PID/stat; the name before it may hold spaces and parentheses.
-[[nodiscard]] std::optional<std::uint64_t> parse_start_ticks(std::string_view stat);
+// Of /proc/PID/stat.
+struct ProcessStat {
+  std::string comm;               // as it is: it may hold anything, parentheses too
+  bool ending = false;            // its main thread may have begun to end while others live on
+  std::uint64_t start_ticks = 0;  // when it began
+};
+[[nodiscard]] std::optional<ProcessStat> parse_stat(std::string_view text);
 
 // NUL-separated arguments to one printable line.
 [[nodiscard]] std::string parse_cmdline(std::string_view arguments);

@@ -33,20 +33,6 @@ Error process_error(pid_t pid, std::string_view what, int code) {
   return system_error("reading " + proc_path(pid, what), code);
 }
 
-Result<std::string> read_proc(pid_t pid, std::string_view name) {
-  const Fd fd(open(proc_path(pid, name).c_str(), O_RDONLY | O_CLOEXEC));
-  if (!fd) return fail(process_error(pid, name, errno));
-  std::string text;
-  std::array<char, 16384> chunk;
-  for (;;) {
-    const ssize_t got = read(fd.get(), chunk.data(), chunk.size());
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return fail(process_error(pid, name, errno));
-    if (got == 0) return text;
-    text.append(chunk.data(), static_cast<std::size_t>(got));
-  }
-}
-
 Result<std::string> read_link(pid_t pid, std::string_view name) {
   std::array<char, PATH_MAX> target;
   const ssize_t length = readlink(proc_path(pid, name).c_str(), target.data(), target.size());
@@ -143,6 +129,20 @@ Candidates scan_maps(std::string_view maps, std::string_view exe) {
 
 }  // namespace
 
+Result<std::string> read_proc(pid_t pid, std::string_view name) {
+  const Fd fd(open(proc_path(pid, name).c_str(), O_RDONLY | O_CLOEXEC));
+  if (!fd) return fail(process_error(pid, name, errno));
+  std::string text;
+  std::array<char, 16384> chunk;
+  for (;;) {
+    const ssize_t got = read(fd.get(), chunk.data(), chunk.size());
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return fail(process_error(pid, name, errno));
+    if (got == 0) return text;
+    text.append(chunk.data(), static_cast<std::size_t>(got));
+  }
+}
+
 std::vector<pid_t> list_processes() {
   std::vector<pid_t> pids;
   const Handle<DIR, closedir> directory(opendir("/proc"));
@@ -161,9 +161,9 @@ Result<ProcessInfo> read_process(pid_t pid) {
   info.pid = pid;
   const auto stat_text = read_proc(pid, "stat");
   if (!stat_text) return fail(stat_text.error());
-  const auto start_ticks = parse_start_ticks(*stat_text);
-  if (!start_ticks) return fail("PID " + std::to_string(pid) + ": /proc/PID/stat has no start time");
-  info.start_ticks = *start_ticks;
+  const auto parsed = parse_stat(*stat_text);
+  if (!parsed) return fail("PID " + std::to_string(pid) + ": /proc/PID/stat has no start time");
+  info.start_ticks = parsed->start_ticks;
   auto comm = read_proc(pid, "comm");
   auto cmdline = read_proc(pid, "cmdline");
   const auto cgroup = read_proc(pid, "cgroup");

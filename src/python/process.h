@@ -1,6 +1,6 @@
 // What a process on this machine is: which files it has mapped that matter to us.
 //
-// Used by src/probe (discovery), src/cli. Reads /proc only; never the target's memory.
+// Used by src/probe (discovery), src/census (memory_map.cpp), src/cli. Reads /proc only; never the target's memory.
 // Other mount namespaces are reached through /proc/PID/root and map_files, so a deleted or
 // upgraded file is still the inode the process runs.
 #pragma once
@@ -14,6 +14,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace asyncleak::python {
@@ -54,6 +55,8 @@ struct PythonImages {
 };
 
 [[nodiscard]] std::vector<pid_t> list_processes();
+// The text of /proc/PID/NAME. Error kinds as below.
+[[nodiscard]] Result<std::string> read_proc(pid_t pid, std::string_view name);
 // Error kinds: unobservable with "no such process" or "permission denied".
 [[nodiscard]] Result<ProcessInfo> read_process(pid_t pid);
 // Known by names alone, no file is opened: core is a mapped libpython3.N.so, or else the executable when it is

@@ -5,6 +5,7 @@
 // nullopt = not observed; never 0 instead.
 #pragma once
 
+#include "sample/allocations.h"
 #include "sample/census_sample.h"
 
 #include <sys/types.h>
@@ -27,6 +28,7 @@ struct SiteIdentity {
   std::optional<int> line;        // first line of the coroutine function
   std::vector<Frame> created_at;  // innermost first
   bool stack_cut = false;         // frames were left out below the last one
+  bool blocks = false;            // kind alloc: outstanding are blocks that code outside any task allocated
   bool preexisting = false;       // existed before we watched: ages are "at least", no creation stack
 };
 
@@ -48,7 +50,8 @@ struct SiteSample {
   std::uint64_t untracked = 0;     // created when the map was full: outstanding is "at least" without them
   std::int64_t first_seen_ns = 0;  // CLOCK_MONOTONIC
   std::int64_t last_created_ns = 0;
-  std::vector<Cohort> cohorts;  // disjoint, oldest first, empty ones left out; sum = outstanding
+  std::vector<Cohort> cohorts;                 // disjoint, oldest first, empty ones left out; sum = outstanding
+  std::optional<SiteAllocations> allocations;  // nullopt: not counted (--memory objects)
 };
 
 enum class Coverage {
@@ -68,11 +71,12 @@ struct ProcessSample {
   bool ended = false;                   // the last sample that shows it
   Coverage loop_coverage = Coverage::none;
   std::vector<LoopSample> loops;
-  std::optional<std::uint64_t> asyncgens;      // started, not finished
-  std::optional<std::uint64_t> never_awaited;  // coroutines, since attach; nullopt: no place found where it warns
-  std::vector<NeverAwaited> unawaited;         // the same by coroutine
-  std::optional<CensusSample> census;          // nullopt: no look yet, or none possible
-  std::optional<MemorySample> memory;          // as old as census
+  std::optional<std::uint64_t> asyncgens;         // started, not finished
+  std::optional<std::uint64_t> never_awaited;     // coroutines, since attach; nullopt: no place found where it warns
+  std::vector<NeverAwaited> unawaited;            // the same by coroutine
+  std::optional<CensusSample> census;             // nullopt: no look yet, or none possible
+  std::optional<MemorySample> memory;             // as old as census
+  std::optional<ProcessAllocations> allocations;  // nullopt: --memory objects, and nothing else was asked for
   std::vector<std::string> warnings;
 };
 
@@ -88,6 +92,7 @@ struct ProbeSample {
   std::vector<Drop> drops;     // every way to lose an event, also those at 0
   std::uint64_t tasks_used = 0, tasks_limit = 0;
   std::uint64_t sites_used = 0, sites_limit = 0;
+  std::uint64_t blocks_used = 0, blocks_limit = 0;  // of allocations; limit 0: none are counted
 };
 
 struct Sample {

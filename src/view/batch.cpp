@@ -1,11 +1,13 @@
 #include "view/batch.h"
 
 #include "util/text.h"
+#include "view/allocation_text.h"
 #include "view/page_parts.h"
 #include "view/trust.h"
 
 #include <fmt/format.h>
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 namespace asyncleak {
@@ -64,6 +66,7 @@ void write_header(Lines& lines, const Report& report) {
   lines.add(fmt::format("probes: {} hits/s, {:.0f} ns a hit, {} of one core",
                         or_unknown(report.hits_per_s, format_rate), report.probes.cost_ns_per_hit,
                         or_unknown(report.overhead_percent, format_percent)));
+  if (const Line price = allocation_price_line(report); !price.empty()) lines.add("price: " + text_of(price));
   lines.add("trust: " + text_of(trust_line(report)));
 }
 
@@ -96,7 +99,8 @@ void write_table(Lines& lines, const Report& report, const TableOptions& options
   const std::size_t all = rows.size();
   if (options.limit > 0 && all > options.limit) rows.resize(options.limit);
 
-  const auto shown = columns();
+  std::vector<Column> shown;
+  std::ranges::copy_if(columns(), std::back_inserter(shown), [&](const Column& c) { return has_content(c, report); });
   std::vector<std::vector<std::string>> cells(rows.size() + 1);
   std::vector<std::size_t> widths(shown.size());
   for (std::size_t row = 0; row <= rows.size(); ++row) {
@@ -126,6 +130,8 @@ void write_processes(Lines& lines, const Report& report) {
     if (process.census) add("census", text_of(census_line(process, report.monotonic_ns)));
     for (const LoopSample& loop : process.loops) add("loop", loop_text(loop));
     if (process.memory) add("memory", memory_text(process));
+    if (process.allocations) add("allocations", text_of(allocations_line(row, report.monotonic_ns)));
+    if (row.account) add("growth", text_of(account_line(row)));
   }
 }
 

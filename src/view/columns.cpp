@@ -1,5 +1,6 @@
 #include "view/columns.h"
 
+#include "model/byte_ages.h"
 #include "model/site_kind.h"
 #include "util/text.h"
 
@@ -76,6 +77,17 @@ std::string held_text(Site row, Owner) {
   return (row.held && row.held->at_least ? ">=" : "") + format_bytes(*row.held_bytes);
 }
 
+std::optional<std::uint64_t> bytes_of(Site row) { return row.allocated_bytes ? row.allocated_bytes : row.bytes; }
+
+std::string bytes_text(Site row, Owner) {
+  const bool at_least = row.allocations && row.allocations->untracked_blocks > 0;
+  return (at_least ? ">=" : "") + text_of(bytes_of(row), format_bytes);
+}
+
+std::optional<std::uint64_t> blocks_of(Site row) {
+  return row.allocations ? std::optional(row.allocations->blocks) : std::nullopt;
+}
+
 constexpr std::array table{
     Column{"pid", "PID", "", 7, Align::right, false, "pid", "", "process that owns the tasks",
            [](Site row, Owner) { return fmt::format("{}", row.identity->pid); },
@@ -99,8 +111,7 @@ constexpr std::array table{
            }},
     Column{"kind", "KIND", "", 5, Align::left, false, "kind", "",
            "task, coro (coroutine never started), agen (async generator left half-way), timer, trans (transport), "
-           "alloc (items "
-           "of a container that grows)",
+           "alloc (items of a container that grows, or blocks that code outside any task allocated)",
            [](Site row, Owner) { return std::string(short_name(kind_of(*row.identity))); },
            [](Site row, Owner) {
              return SortValue{true, static_cast<double>(kind_of(*row.identity))};
@@ -133,7 +144,9 @@ constexpr std::array table{
     Column{"growth", "+/MIN", "tasks/min", 8, Align::right, true, "growth_per_min", "",
            "how fast the lowest level of outstanding tasks rises; the default order, worse verdicts first",
            [](Site row, Owner) { return text_of(row.growth_per_min, format_change); },
-           [](Site row, Owner) { return growth_value(row.verdict, row.growth_per_min, row.outstanding); },
+           [](Site row, Owner) {
+             return growth_value(std::max(row.verdict, row.allocated_verdict), row.growth_per_min, row.outstanding);
+           },
            process_growth_text, process_growth_value},
     Column{"created_per_s", "NEW/s", "tasks/s", 7, Align::right, true, "created_per_s", "",
            "tasks created per second over the last interval",
@@ -153,12 +166,18 @@ constexpr std::array table{
     Column{"median", "AGE p50", "s", 8, Align::right, true, "median_age_s", "", "median age of the outstanding tasks",
            [](Site row, Owner) { return text_of(row.median_age_s, format_duration); },
            [](Site row, Owner) { return number_of(row.median_age_s); }, nullptr, nullptr},
-    Column{"bytes", "BYTES", "bytes", 8, Align::right, true, "bytes", "asyncleak_site_bytes",
-           "memory of the outstanding tasks (for a process: its resident memory)",
-           [](Site row, Owner) { return text_of(row.bytes, format_bytes); },
-           [](Site row, Owner) { return number_of(row.bytes); },
+    Column{"bytes", "BYTES", "bytes", 8, Align::right, true, "allocated_bytes", "asyncleak_site_bytes",
+           "what the tasks allocated and did not free, with --memory (for a process: its resident memory)", bytes_text,
+           [](Site row, Owner) { return number_of(bytes_of(row)); },
            [](Process row) { return text_of(row.process.rss_bytes, format_bytes); },
            [](Process row) { return number_of(row.process.rss_bytes); }},
+    Column{"allocated_growth", "+BYTES/min", "bytes/min", 10, Align::right, true, "allocated_growth_per_min", "",
+           "how fast the lowest level of these bytes rises",
+           [](Site row, Owner) { return text_of(row.allocated_growth_per_min, format_bytes_change); },
+           [](Site row, Owner) { return number_of(row.allocated_growth_per_min); }, nullptr, nullptr},
+    Column{"blocks", "BLOCKS", "blocks", 8, Align::right, true, "allocated_blocks", "", "how many allocations they are",
+           [](Site row, Owner) { return text_of(blocks_of(row), format_count); },
+           [](Site row, Owner) { return number_of(blocks_of(row)); }, nullptr, nullptr},
     Column{"held", "HELD", "bytes", 8, Align::right, true, "held_bytes", "",
            "what they keep alive with their local variables and results, measured on some of them", held_text,
            [](Site row, Owner) { return number_of(row.held_bytes); }, nullptr, nullptr},
@@ -232,6 +251,12 @@ const Column* find_column(std::string_view id) {
   return found == table.end() ? nullptr : &*found;
 }
 
+bool has_content(const Column& column, const Report& report) {
+  if (column.id != "allocated_growth" && column.id != "blocks") return true;
+  return std::any_of(report.processes.begin(), report.processes.end(),
+                     [](const ProcessRow& row) { return row.allocated_bytes.has_value(); });
+}
+
 const ProcessRow* process_of(const Report& report, const SiteRow& row) {
   const pid_t pid = row.identity->pid;
   auto at = std::lower_bound(report.processes.begin(), report.processes.end(), pid,
@@ -268,7 +293,7 @@ std::string format_frame_short(const Frame& frame) { return frame_text(base_name
 
 std::string definition_of(const SiteRow& row, bool brief) {
   const SiteIdentity& identity = *row.identity;
-  if (!row.by_census || identity.file.empty()) return "";
+  if (!(row.by_census || identity.blocks) || identity.file.empty()) return "";
   const Frame place{"", identity.file, identity.line};
   return "def " + (brief ? format_frame_short(place) : format_frame(place));
 }

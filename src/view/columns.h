@@ -51,6 +51,8 @@ inline constexpr std::string_view default_sort = "growth";
 // In the order a wide table shows them.
 [[nodiscard]] std::span<const Column> columns();
 [[nodiscard]] const Column* find_column(std::string_view id);  // nullptr: no such column
+// False for columns about allocations where those of no process are counted.
+[[nodiscard]] bool has_content(const Column& column, const Report& report);
 
 // The process a site belongs to; relies on Report::processes being ordered by pid.
 [[nodiscard]] const ProcessRow* process_of(const Report& report, const SiteRow& row);

@@ -1,6 +1,8 @@
 #include "view/json.h"
 
+#include "model/byte_ages.h"
 #include "util/text.h"
+#include "view/columns.h"
 #include "view/json_parts.h"
 
 namespace asyncleak {
@@ -19,6 +21,60 @@ Json census_json(const std::optional<CensusSample>& census, std::int64_t now_ns)
       {"complete", census->complete},
       {"reasons", census->reasons},
   };
+}
+
+Json allocations_json(const ProcessRow& row, std::int64_t now_ns) {
+  if (!row.process.allocations) return nullptr;
+  const ProcessAllocations& allocations = *row.process.allocations;
+  const std::optional<double> since_s = static_cast<double>(now_ns - allocations.since_ns) / 1e9;
+  return {
+      {"mode", std::string(name_of(allocations.mode))},
+      {"allocator", or_null(allocations.allocator)},
+      {"since_s", allocations.since_ns > 0 ? or_null(since_s) : Json()},
+      {"bytes", or_null(row.allocated_bytes)},
+      {"blocks", or_null(row.allocated_blocks)},
+      {"hits_per_s", or_null(row.allocation_hits_per_s)},
+      {"overhead_percent", or_null(row.allocation_overhead_percent)},
+      {"untracked_blocks", allocations.untracked_blocks},
+      {"lines", allocations.lines},
+      {"trouble", or_null(allocations.trouble)},
+  };
+}
+
+Coverage bytes_coverage(const ProcessRow& row) {
+  if (!row.allocated_bytes) return Coverage::none;
+  return row.process.allocations->untracked_blocks > 0 ? Coverage::at_least : Coverage::since_attach;
+}
+
+Json age_json(const AgedBytes& age) {
+  return {{"age_from_s", or_null(std::optional(age.from_s))}, {"age_to_s", or_null(age.to_s)}, {"bytes", age.bytes}};
+}
+
+Json line_json(const AllocationLine& line) {
+  return {
+      {"function", or_null(line.function)},
+      {"file", or_null(line.file)},
+      {"line", or_null(line.line)},
+      {"bytes", line.bytes},
+      {"blocks", line.blocks},
+      {"allocated_total_bytes", line.allocated_bytes},
+  };
+}
+
+// Of the bytes a site allocated: a field each, in the site's object.
+void add_allocated(Json& json, const SiteRow& row, bool lines, std::int64_t now_ns) {
+  const bool counted = row.allocations.has_value();
+  const SiteAllocations allocations = row.allocations.value_or(SiteAllocations{});
+  const auto or_unknown = [counted](std::uint64_t value) { return counted ? Json(value) : Json(); };
+  json.update(Json{
+      {"allocated_bytes", or_unknown(allocations.bytes)},
+      {"allocated_blocks", or_unknown(allocations.blocks)},
+      {"allocated_total_bytes", or_unknown(allocations.allocated_bytes)},
+      {"freed_total_bytes", or_unknown(allocations.freed_bytes)},
+      {"allocated_growth_per_min", or_null(row.allocated_growth_per_min)},
+      {"allocated_ages", counted ? list_json(bytes_by_age(allocations.cohorts, now_ns), age_json) : Json()},
+      {"allocated_lines", counted && lines ? list_json(allocations.lines, line_json) : Json()},
+  });
 }
 
 Json process_json(const ProcessRow& row, std::int64_t now_ns) {
@@ -43,20 +99,22 @@ Json process_json(const ProcessRow& row, std::int64_t now_ns) {
       {"rss_bytes", or_null(process.rss_bytes)},
       {"rss_baseline_bytes", or_null(row.rss_baseline_bytes)},
       {"memory", memory_json(process.memory)},
+      {"allocations", allocations_json(row, now_ns)},
       {"loops", loops_observed ? loops_json(process.loops) : Json()},
       {"census", census_json(process.census, now_ns)},
       {"coverage",
        {{"tasks", std::string(name_of(process.tasks))},
-        {"bytes", "none"},
+        {"bytes", std::string(name_of(bytes_coverage(row)))},
         {"loops", std::string(name_of(process.loop_coverage))}}},
       {"warnings", process.warnings},
   };
 }
 
-Json site_json(const SiteRow& row) {
+Json site_json(const SiteRow& row, const ProcessRow* process, std::int64_t now_ns) {
   const SiteIdentity& site = *row.identity;
   const bool waits = row.waiting_of > 0 || !row.waiting_at.empty();
-  return {
+  const bool lines = process != nullptr && process->process.allocations && process->process.allocations->lines;
+  Json json = {
       {"pid", site.pid},
       {"kind", site.kind},
       {"coroutine", site.coroutine},
@@ -79,14 +137,17 @@ Json site_json(const SiteRow& row) {
       {"oldest_s", or_null(row.oldest_s)},
       {"median_age_s", or_null(row.median_age_s)},
       {"bytes", or_null(row.bytes)},
-      {"allocated_bytes", or_null(row.allocated_bytes)},
+  };
+  add_allocated(json, row, lines, now_ns);
+  json.update(Json{
       {"held_bytes", or_null(row.held_bytes)},
       {"held_error_bytes", row.held ? or_null(std::optional(row.held->error_bytes)) : Json()},
       {"held_at_least", row.held ? Json(row.held->at_least) : Json()},
       {"buffered_bytes", or_null(row.buffered_bytes)},
       {"holders", row.holders},
       {"verdict", std::string(name_of(row.verdict))},
-  };
+  });
+  return json;
 }
 
 Json finding_json(const Finding& finding) {
@@ -100,6 +161,7 @@ Json finding_json(const Finding& finding) {
       {"created_at", frames_json(finding.created_at)},
       {"outstanding", or_null(finding.outstanding)},
       {"growth_per_min", or_null(finding.growth_per_min)},
+      {"allocated_growth_per_min", or_null(finding.allocated_growth_per_min)},
       {"bytes", or_null(finding.bytes)},
       {"since_s", or_null(std::optional<double>(finding.since_s))},
       {"why", finding.why},
@@ -112,6 +174,10 @@ std::string to_json(const Report& report) {
   const std::optional<double> interval = report.interval_s > 0 ? std::optional(report.interval_s) : std::nullopt;
   Json processes = Json::array();
   for (const ProcessRow& row : report.processes) processes.push_back(process_json(row, report.monotonic_ns));
+  Json sites = Json::array();
+  for (const SiteRow& row : report.sites) {
+    sites.push_back(site_json(row, process_of(report, row), report.monotonic_ns));
+  }
   return dump_line({
       {"schema", "asyncleak/1"},
       {"time", format_time_utc(report.wall_ns)},
@@ -121,7 +187,7 @@ std::string to_json(const Report& report) {
         {"dropped_total", report.dropped_total},
         {"overhead_percent", or_null(report.overhead_percent)}}},
       {"processes", std::move(processes)},
-      {"sites", list_json(report.sites, site_json)},
+      {"sites", std::move(sites)},
       {"findings", list_json(report.findings, finding_json)},
   });
 }

@@ -220,6 +220,20 @@ Action open_tasks(UiState& ui) {
   return Action::inspect_site;
 }
 
+// Of the process of the selected row, or of the page.
+Action change_memory(const Context& context) {
+  UiState& ui = context.ui;
+  if (ui.page == Page::table) {
+    const std::vector<TableRow> rows = visible_rows(context.report, ui);
+    if (rows.empty()) return Action::none;
+    select_visibly(context, rows, selected_index(rows, ui));
+  }
+  const ProcessRow* process = selected_process(context.report, ui);
+  if (process == nullptr) return Action::none;
+  ui.memory_pid = process->process.pid;
+  return Action::change_memory;
+}
+
 Action page_key(const Context& context, Key key) {
   UiState& ui = context.ui;
   const int body = regions(context.report, ui, context.size).body_rows;
@@ -234,6 +248,8 @@ Action page_key(const Context& context, Key key) {
     leave_page(ui);
   } else if (of_site && letter_of(key) == U'i') {
     open_page(ui, Page::process);
+  } else if ((of_site || ui.page == Page::process) && letter_of(key) == U'm') {
+    return change_memory(context);
   } else {
     return Action::none;
   }
@@ -278,6 +294,8 @@ Action table_letter(const Context& context, char32_t letter) {
     case U't':
     case U'i':
       return open_of_row(context, letter);
+    case U'm':
+      return change_memory(context);
     case U'n':
       find(context, 1, 1);
       break;

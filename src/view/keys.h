@@ -40,6 +40,7 @@ enum class Action {
   quit,
   write_snapshot,  // write the report to a file; tell the outcome in UiState::message
   change_delay,    // UiState::delay_s has a new value
+  change_memory,   // the next memory mode for UiState::memory_pid; tell the outcome in UiState::message
   inspect_site,    // look at the process of UiState::selected_site, hand the answer to render()
 };
 

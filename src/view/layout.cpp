@@ -2,6 +2,7 @@
 
 #include "model/site_kind.h"
 #include "util/text.h"
+#include "view/pages.h"
 #include "view/width.h"
 
 #include <fmt/format.h>
@@ -19,6 +20,11 @@ namespace {
 constexpr std::array<std::string_view, 7> site_first = {"coroutine", "outstanding", "growth", "created_at",
                                                         "verdict",   "oldest",      "pid"};
 constexpr std::array<std::string_view, 2> site_then = {"created_per_s", "comm"};
+// The same where allocations are counted: there bytes come first.
+constexpr std::array<std::string_view, 6> allocating_first = {"coroutine",   "bytes",   "allocated_growth",
+                                                              "outstanding", "verdict", "created_at"};
+constexpr std::array<std::string_view, 6> allocating_then = {"pid",    "growth",        "blocks",
+                                                             "oldest", "created_per_s", "comm"};
 constexpr std::array<std::string_view, 8> site_more = {"pending", "done",  "held",          "destroyed_per_s",
                                                        "median",  "bytes", "created_total", "kind"};
 constexpr std::array<std::string_view, 6> process_first = {"pid",    "comm",    "outstanding",
@@ -66,6 +72,11 @@ bool has_other_kinds(const std::vector<TableRow>& rows) {
   return std::any_of(rows.begin(), rows.end(), [](const TableRow& row) {
     return row.site != nullptr && kind_of(*row.site->identity) != SiteKind::task;
   });
+}
+
+bool has_allocations(const std::vector<TableRow>& rows) {
+  return std::any_of(rows.begin(), rows.end(),
+                     [](const TableRow& row) { return row.site != nullptr && row.site->allocations.has_value(); });
 }
 
 class Placer {
@@ -154,9 +165,10 @@ std::vector<PlacedColumn> place_columns(const std::vector<TableRow>& rows, bool 
     add_all(process_first);
     placer.add({ColumnKind::command_line, nullptr, 0, command_line_width});
   } else {
-    add_all(site_first);
+    const bool allocations = has_allocations(rows);
+    allocations ? add_all(allocating_first) : add_all(site_first);
     if (has_other_kinds(rows)) placer.add("kind");
-    add_all(site_then);
+    allocations ? add_all(allocating_then) : add_all(site_then);
   }
   if (width >= sparkline_from) {
     const int more = (width - sparkline_from) / 4;
@@ -187,7 +199,10 @@ std::vector<std::string> finding_lines(const Report& report, const UiState& ui, 
 Regions regions(const Report& report, const UiState& ui, Size size) {
   Regions regions;
   const int rows = size.rows;
-  regions.summary_rows = rows >= 16 ? 4 : rows >= 8 ? 2 : rows >= 4 ? 1 : 0;
+  regions.summary_rows = rows >= 16  ? static_cast<int>(summary_lines(report, ui).size())
+                         : rows >= 8 ? 2
+                         : rows >= 4 ? 1
+                                     : 0;
   regions.findings_row = regions.summary_rows;
   int next = regions.summary_rows;
   if (ui.page == Page::table) {

@@ -17,6 +17,7 @@ constexpr std::array key_help = {
     KeyHelp{"Enter", "a site: creation stack, ages, history; there: its tasks; a process: its sites"},
     KeyHelp{"t", "the tasks of the site one by one, looked at now: locals, who holds them"},
     KeyHelp{"i", "the process: loops, memory, census"},
+    KeyHelp{"m", "count the process's allocations: objects (not), malloc, all"},
     KeyHelp{"Esc Backspace", "back; at the top: clear the filter"},
     KeyHelp{"p", "rows are processes, or sites"},
     KeyHelp{"s F6   < >   I", "sort: choose the column, the next one, reverse"},

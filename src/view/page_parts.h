@@ -5,11 +5,16 @@
 
 #include "view/pages.h"
 
+#include <array>
 #include <string>
 #include <string_view>
 #include <vector>
 
 namespace asyncleak {
+
+// Of the classes of age that histograms show, youngest first.
+inline constexpr std::array<std::string_view, 8> age_labels = {"     < 1s", "  1s-10s", " 10s-1m",  "  1m-10m",
+                                                               " 10m-1h",   "   1h-6h", "   6h-1d", "     > 1d"};
 
 // "Memory  RSS 104MiB: ...": the label in a column of its own, the rest wrapped beside it.
 void add_labelled(std::vector<Line>& lines, std::string_view label, const Line& value, int width);

@@ -1,4 +1,5 @@
 #include "util/text.h"
+#include "view/allocation_text.h"
 #include "view/page_parts.h"
 #include "view/rows.h"
 #include "view/trust.h"
@@ -56,6 +57,10 @@ std::vector<Line> process_lines(const Report& report, const UiState& ui, Size si
   if (row->rss_baseline_bytes) {
     add_labelled(lines, "", {{fmt::format("RSS at the beginning {}", format_bytes(*row->rss_baseline_bytes))}},
                  size.columns);
+  }
+  if (process.allocations) {
+    add_labelled(lines, "Alloc", allocations_line(*row, report.monotonic_ns), size.columns);
+    if (row->account) add_labelled(lines, "Growth", account_line(*row), size.columns);
   }
   for (const Finding& finding : report.findings) {
     if (finding.pid == process.pid) add_finding(lines, finding, size.columns);

@@ -1,5 +1,6 @@
 #include "model/site_kind.h"
 #include "util/text.h"
+#include "view/allocation_text.h"
 #include "view/graph.h"
 #include "view/page_parts.h"
 #include "view/rows.h"
@@ -37,8 +38,9 @@ void add_identity(std::vector<Line>& lines, const SiteRow& site, const ProcessRo
   for (const auto& warning : sample.warnings) lines.push_back({{to_printable(warning), Role::warn}});
 }
 
-// Of what the probes see; the census has only a number.
+// Of what the probes see; the census has only a number, and code outside any task only what it allocated.
 void add_counts(std::vector<Line>& lines, const SiteRow& site) {
+  if (site.identity->blocks) return;
   if (site.by_census) {
     const SiteKind kind = kind_of(*site.identity);
     lines.push_back({{"Count   "},
@@ -82,10 +84,7 @@ void add_states(std::vector<Line>& lines, const SiteRow& site) {
 }
 
 void add_memory(std::vector<Line>& lines, const SiteRow& site, int width) {
-  if (site.bytes || site.allocated_bytes) {
-    lines.push_back({{fmt::format("Memory  {} of tasks, {} allocated", or_unknown(site.bytes, format_bytes),
-                                  or_unknown(site.allocated_bytes, format_bytes))}});
-  }
+  if (site.bytes) lines.push_back({{fmt::format("Memory  {} of tasks", format_bytes(*site.bytes))}});
   if (site.held) {
     const auto error = static_cast<std::uint64_t>(std::llround(std::max(0.0, site.held->error_bytes)));
     Line line = {{(site.held->at_least ? ">=" : "") + or_unknown(site.held_bytes, format_bytes), Role::header}};
@@ -131,26 +130,19 @@ void add_stack(std::vector<Line>& lines, const SiteIdentity& identity) {
   if (identity.stack_cut) lines.push_back({{"  ... (--stack-depth)", Role::dim}});
 }
 
-struct AgeBucket {
-  std::string_view label;
-  double below_s;
-};
-constexpr std::array age_buckets = {
-    AgeBucket{"     < 1s", 1},    AgeBucket{"  1s-10s", 10},
-    AgeBucket{" 10s-1m", 60},     AgeBucket{"  1m-10m", 600},
-    AgeBucket{" 10m-1h", 3600},   AgeBucket{"   1h-6h", 21600},
-    AgeBucket{"   6h-1d", 86400}, AgeBucket{"     > 1d", std::numeric_limits<double>::infinity()}};
+// Seconds below which an age belongs to the class of that label.
+constexpr std::array<double, age_labels.size()> age_bounds_s = {
+    1, 10, 60, 600, 3600, 21600, 86400, std::numeric_limits<double>::infinity()};
 
 // A cohort counts with the age of its middle: it is a span of births, not one.
 void add_ages(std::vector<Line>& lines, const Report& report, const SiteRow& site, int width, bool ascii) {
   if (site.cohorts.empty()) return;
-  std::array<std::uint64_t, age_buckets.size()> counts{};
+  std::array<std::uint64_t, age_bounds_s.size()> counts{};
   for (const Cohort& cohort : site.cohorts) {
     const auto born = static_cast<double>(std::midpoint(cohort.born_from_ns, cohort.born_to_ns));
     const double age_s = std::max(0.0, (static_cast<double>(report.monotonic_ns) - born) / 1e9);
-    const auto bucket = std::find_if(age_buckets.begin(), age_buckets.end(),
-                                     [age_s](const AgeBucket& each) { return age_s < each.below_s; });
-    counts.at(static_cast<std::size_t>(bucket - age_buckets.begin())) += cohort.count;
+    const auto* const bound = std::upper_bound(age_bounds_s.begin(), age_bounds_s.end(), age_s);
+    counts.at(static_cast<std::size_t>(bound - age_bounds_s.begin())) += cohort.count;
   }
   const auto most = static_cast<double>(*std::max_element(counts.begin(), counts.end()));
   lines.emplace_back();
@@ -161,10 +153,10 @@ void add_ages(std::vector<Line>& lines, const Report& report, const SiteRow& sit
   const auto end =
       counts.size() - static_cast<std::size_t>(std::find_if(counts.rbegin(), counts.rend(), filled) - counts.rbegin());
   for (auto i = static_cast<std::size_t>(first); i < end; ++i) {
-    lines.push_back({{align_right(age_buckets.at(i).label, label_width) +
-                      align_right(format_count(counts.at(i)), count_width) + " "},
-                     {bar(static_cast<double>(counts.at(i)), most, width - label_width - count_width - 1, ascii),
-                      Role::sparkline}});
+    lines.push_back(
+        {{align_right(age_labels.at(i), label_width) + align_right(format_count(counts.at(i)), count_width) + " "},
+         {bar(static_cast<double>(counts.at(i)), most, width - label_width - count_width - 1, ascii),
+          Role::sparkline}});
   }
 }
 
@@ -173,21 +165,26 @@ void add_ages(std::vector<Line>& lines, const Report& report, const SiteRow& sit
 std::vector<Line> site_lines(const Report& report, const UiState& ui, Size size) {
   const SiteRow* site = selected_site(report, ui);
   if (site == nullptr) return {{{"This site is gone: its process has ended. Esc goes back.", Role::warn}}};
+  const ProcessRow* process = process_of(report, *site);
   std::vector<Line> lines;
-  add_identity(lines, *site, process_of(report, *site), size.columns);
+  add_identity(lines, *site, process, size.columns);
   add_counts(lines, *site);
   add_states(lines, *site);
   add_memory(lines, *site, size.columns);
-  if (const ProcessRow* process = process_of(report, *site); process != nullptr && process->process.census) {
+  if (process != nullptr && process->process.census && !site->identity->blocks) {
     add_labelled(lines, "Census", census_line(process->process, report.monotonic_ns), size.columns);
   }
   add_findings(lines, report, *site->identity, size.columns);
   add_waiting(lines, *site);
-  if (!site->by_census) add_stack(lines, *site->identity);
+  if (!site->by_census && !site->identity->blocks) add_stack(lines, *site->identity);
+  const bool by_line = process != nullptr && process->process.allocations && process->process.allocations->lines;
+  add_allocated(lines, *site, by_line, report.monotonic_ns, size.columns, ui.ascii);
   add_ages(lines, report, *site, size.columns, ui.ascii);
   const int headings = 2;
-  add_history(lines, "Outstanding, newest at the right", site->history, size.columns,
-              size.rows - static_cast<int>(lines.size()) - headings, ui.ascii);
+  const std::string_view title =
+      site->identity->blocks ? "Blocks not freed, newest at the right" : "Outstanding, newest at the right";
+  add_history(lines, title, site->history, size.columns, size.rows - static_cast<int>(lines.size()) - headings,
+              ui.ascii);
   return lines;
 }
 

@@ -1,6 +1,7 @@
 #include "view/pages.h"
 
 #include "util/text.h"
+#include "view/allocation_text.h"
 #include "view/trust.h"
 
 #include <fmt/format.h>
@@ -69,7 +70,12 @@ Line probes_line(const Report& report) {
 std::vector<Line> summary_lines(const Report& report, const UiState& ui) {
   Line trust = {{"Trust:  "}};
   std::ranges::move(trust_line(report), std::back_inserter(trust));
-  return {title_line(report, ui), tasks_line(report), std::move(trust), probes_line(report)};
+  std::vector<Line> lines = {title_line(report, ui), tasks_line(report), std::move(trust), probes_line(report)};
+  Line price = allocation_price_line(report);
+  if (price.empty()) return lines;
+  price.insert(price.begin(), {"Memory: "});
+  lines.push_back(std::move(price));
+  return lines;
 }
 
 std::vector<Line> empty_lines(const Report& report, const UiState& ui) {

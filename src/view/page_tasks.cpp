@@ -69,6 +69,7 @@ void add_tasks(std::vector<Line>& lines, const Inspection& inspection, const Sit
 
 // What is no task is listed by what it is alike in.
 std::vector<Line> other_lines(const Inspection& inspection, const SiteIdentity& site) {
+  if (site.blocks) return {{{"code outside any task: all that is known of its blocks is on the page before"}}};
   switch (kind_of(site)) {
     case SiteKind::coroutine:
       return group_lines(inspection.coroutines, site.coroutine);

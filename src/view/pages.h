@@ -19,7 +19,7 @@ struct Span {
 };
 using Line = std::vector<Span>;
 
-// Host, totals, trust, cost of the probes: most important first.
+// Host, totals, trust, cost of the probes; that of counting allocations where that is on: most important first.
 [[nodiscard]] std::vector<Line> summary_lines(const Report& report, const UiState& ui);
 
 // A site: who it is, its numbers, findings, ages, history, creation stack. Fills SIZE, may be longer.

@@ -110,7 +110,8 @@ struct SiteFamilies {
                "Task objects that exist, by state; outstanding where the state is not known."};
   Family created{"asyncleak_tasks_created_total", "counter", "Tasks created since watching began."};
   Family destroyed{"asyncleak_tasks_destroyed_total", "counter", "Tasks destroyed since watching began."};
-  Family bytes{"asyncleak_site_bytes", "gauge", "Memory of the outstanding tasks."};
+  Family bytes{"asyncleak_site_bytes", "gauge",
+               "Bytes that a site allocated and did not free, by the mode of counting."};
   Family oldest{"asyncleak_oldest_task_seconds", "gauge", "Age of the oldest outstanding task.",
                 Family::Merge::maximum};
 
@@ -123,7 +124,6 @@ struct SiteFamilies {
     }
     if (row.created_total) created.add(labels, *row.created_total);
     if (row.destroyed_total) destroyed.add(labels, *row.destroyed_total);
-    if (row.bytes) bytes.add(labels, *row.bytes);
     if (row.oldest_s) oldest.add(labels, *row.oldest_s);
   }
 
@@ -134,36 +134,58 @@ struct SiteFamilies {
 
 bool is_observed(const ProcessRow* process) { return process == nullptr || process->process.tasks != Coverage::none; }
 
+struct Rank {
+  std::uint64_t size;
+  double growth;
+};
+Rank rank_of_tasks(const SiteRow& row) { return {row.outstanding, row.growth_per_min.value_or(0)}; }
+Rank rank_of_bytes(const SiteRow& row) { return {*row.allocated_bytes, row.allocated_growth_per_min.value_or(0)}; }
+
 // Rows of one process together, the most important first.
-std::vector<const SiteRow*> ranked_sites(const Report& report) {
-  std::vector<const SiteRow*> rows;
-  rows.reserve(report.sites.size());
-  for (const SiteRow& row : report.sites) {
-    if (row.identity->kind == "task" && is_observed(process_of(report, row))) rows.push_back(&row);
-  }
-  std::sort(rows.begin(), rows.end(), [](const SiteRow* a, const SiteRow* b) {
+void rank_sites(std::vector<const SiteRow*>& rows, Rank (*rank_of)(const SiteRow&)) {
+  std::sort(rows.begin(), rows.end(), [rank_of](const SiteRow* a, const SiteRow* b) {
     if (a->identity->pid != b->identity->pid) return a->identity->pid < b->identity->pid;
-    if (a->outstanding != b->outstanding) return a->outstanding > b->outstanding;
-    const double growth_a = a->growth_per_min.value_or(0);
-    const double growth_b = b->growth_per_min.value_or(0);
-    return growth_a != growth_b ? growth_a > growth_b : a->identity->id < b->identity->id;
+    const Rank of_a = rank_of(*a), of_b = rank_of(*b);
+    if (of_a.size != of_b.size) return of_a.size > of_b.size;
+    return of_a.growth != of_b.growth ? of_a.growth > of_b.growth : a->identity->id < b->identity->id;
   });
-  return rows;
 }
 
-SiteFamilies site_families(const Report& report, std::size_t per_process) {
-  SiteFamilies families;
+// The labels of each of the ranked ROWS; beyond the first of a process they are those of the rest.
+template <class Use>
+void with_labels(const Report& report, const std::vector<const SiteRow*>& rows, std::size_t per_process, Use use) {
   pid_t pid = 0;
   std::size_t rank = 0;
-  for (const SiteRow* row : ranked_sites(report)) {
+  for (const SiteRow* row : rows) {
     rank = row->identity->pid == pid ? rank + 1 : 0;
     pid = row->identity->pid;
     const ProcessRow* process = process_of(report, *row);
     const bool named = rank < per_process;
-    families.add(*row, fmt::format("{},{},{}", process_labels(pid, process != nullptr ? &process->process : nullptr),
-                                   label("coroutine", named ? row->identity->coroutine : "other"),
-                                   label("site", named ? site_label(*row->identity) : "other")));
+    use(*row, process,
+        fmt::format("{},{},{}", process_labels(pid, process != nullptr ? &process->process : nullptr),
+                    label("coroutine", named ? row->identity->coroutine : "other"),
+                    label("site", named ? site_label(*row->identity) : "other")));
   }
+}
+
+SiteFamilies site_families(const Report& report, std::size_t per_process) {
+  SiteFamilies families;
+  std::vector<const SiteRow*> tasks, allocating;
+  for (const SiteRow& row : report.sites) {
+    const ProcessRow* process = process_of(report, row);
+    if (row.identity->kind == "task" && is_observed(process)) tasks.push_back(&row);
+    // Code outside any task allocates, too.
+    if (row.allocated_bytes && process != nullptr && process->allocated_bytes) allocating.push_back(&row);
+  }
+  rank_sites(tasks, rank_of_tasks);
+  with_labels(report, tasks, per_process,
+              [&](const SiteRow& row, const ProcessRow*, const std::string& labels) { families.add(row, labels); });
+  rank_sites(allocating, rank_of_bytes);
+  with_labels(report, allocating, per_process,
+              [&](const SiteRow& row, const ProcessRow* process, const std::string& labels) {
+                const auto mode = name_of(process->process.allocations->mode);
+                families.bytes.add(labels + "," + label("mode", mode), *row.allocated_bytes);
+              });
   return families;
 }
 
@@ -234,7 +256,8 @@ std::string site_label(const SiteIdentity& identity) {
     hash.add(frame.file);
     hash.add(frame.line);
   }
-  const Frame* frame = user_frame(identity);
+  const Frame defined{"", identity.file, identity.line};
+  const Frame* frame = identity.blocks ? &defined : user_frame(identity);
   std::string place = frame != nullptr && !frame->file.empty() ? std::string(base_name(frame->file)) : "unknown";
   if (frame != nullptr && frame->line) place += fmt::format(":{}", *frame->line);
   return fmt::format("{}#{:08x}", place, hash.value());

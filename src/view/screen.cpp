@@ -70,9 +70,11 @@ Role cell_role(const PlacedColumn& placed, const TableRow& row) {
   if (placed.kind == ColumnKind::command_line) {
     return row.process->process.warnings.empty() ? Role::normal : Role::warn;
   }
-  const Verdict verdict = row.site != nullptr ? row.site->verdict : row.process->verdict;
   const std::string_view id = placed.column->id;
-  if (id != "verdict" && id != "coroutine" && id != "growth") return Role::normal;
+  const bool of_bytes = row.site != nullptr && (id == "bytes" || id == "allocated_growth");
+  if (!of_bytes && id != "verdict" && id != "coroutine" && id != "growth") return Role::normal;
+  Verdict verdict = row.site != nullptr ? row.site->verdict : row.process->verdict;
+  if (of_bytes) verdict = row.site->allocated_verdict;
   if (verdict == Verdict::leak) return Role::bad;
   return verdict == Verdict::growing ? Role::warn : Role::normal;
 }

@@ -66,6 +66,11 @@ Line trust_line(const Report& report) {
       std::max(percent_of(probes.tasks_used, probes.tasks_limit), percent_of(probes.sites_used, probes.sites_limit));
   constexpr double nearly_full = 80;
   line.push_back({fmt::format(", maps {} full", format_percent(fill)), fill > nearly_full ? Role::warn : Role::normal});
+  if (probes.blocks_limit > 0) {
+    const double blocks = percent_of(probes.blocks_used, probes.blocks_limit);
+    line.push_back(
+        {fmt::format(", blocks {} full", format_percent(blocks)), blocks > nearly_full ? Role::warn : Role::normal});
+  }
   line.push_back(census_span(report));
   line.push_back(dropped_span(report));
   return line;

@@ -38,9 +38,10 @@ struct UiState {
   std::optional<std::uint64_t> selected_site;
   std::optional<pid_t> selected_pid;
   int selected_index = 0;
-  int first_row = 0;    // of the table; moved only as far as the selection needs
-  int page_scroll = 0;  // lines, on the other pages
-  int sort_choice = 0;  // in the sort page
+  std::optional<pid_t> memory_pid;  // whose memory mode Action::change_memory is about
+  int first_row = 0;                // of the table; moved only as far as the selection needs
+  int page_scroll = 0;              // lines, on the other pages
+  int sort_choice = 0;              // in the sort page
 };
 
 }  // namespace asyncleak

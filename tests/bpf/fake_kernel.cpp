@@ -29,21 +29,25 @@ Kernel& kernel() {
 void Kernel::reset() {
   static const std::uint32_t loaded_stack_depth = al_stack_depth;
   static const std::uint32_t loaded_max_sites = al_max_sites;
+  static const std::uint32_t loaded_buckets = al_allocation_buckets;
   *this = Kernel();
-  for (const host_map& description : descriptions()) maps_.emplace(description.name, description);
+  for (const host_map& description : descriptions()) {
+    by_address_[description.map] = &maps_.emplace(description.name, description).first->second;
+  }
   al_stack_depth = loaded_stack_depth;
   al_max_sites = loaded_max_sites;
   al_only_watched = 0;
-  al_process_ids_used = al_site_ids_used = 0;
-  al_spilled_tasks = al_seeded_tasks = 0;
+  al_allocation_buckets = loaded_buckets;
+  al_process_ids_used = al_site_ids_used = al_line_ids_used = 0;
+  al_spilled_tasks = al_seeded_tasks = al_crowded_out = 0;
 }
 
 Map& Kernel::map(std::string_view name) { return maps_.find(name)->second; }
 
 Map& Kernel::map_at(const void* address) {
-  const auto known = std::ranges::find(descriptions(), address, &host_map::map);
-  if (known == descriptions().end()) throw std::logic_error("a map that host.c does not list");
-  return map(known->name);
+  const auto known = by_address_.find(address);
+  if (known == by_address_.end()) throw std::logic_error("a map that host.c does not list");
+  return *known->second;
 }
 
 std::uint64_t Kernel::counter(al_counter which) {
@@ -125,6 +129,12 @@ long bpf_get_current_comm(void* to, __u32 size) {
 __u64 bpf_ktime_get_ns() {
   kernel().now_ns += kernel().clock_step_ns;
   return kernel().now_ns;
+}
+
+__u64 bpf_jiffies64() { return kernel().jiffies; }
+
+void fake_before_atomic() {
+  if (kernel().atomics_are_accesses && kernel().at_map_access) kernel().at_map_access();
 }
 
 // ASSEMBLY is the source text `"%0 = *(u64 *)(%1 + " "104" ")" ...`: the number in it is the offset.

@@ -7,6 +7,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -39,6 +40,7 @@ class Map {
 
   template <class Value, class Key>
   Value* find(const Key& key) {
+    if (sizeof(key) != description_.key_size) throw std::logic_error("a key of another map");
     return static_cast<Value*>(lookup(&key));
   }
 
@@ -53,6 +55,7 @@ class Map {
 
   host_map description_;
   std::map<Bytes, Value> elements_;
+  std::vector<Value> array_;         // as far as it was asked for
   std::vector<Bytes> oldest_first_;  // LRU only
   std::vector<Bytes> stack_;
   long next_error_ = 0;
@@ -78,15 +81,18 @@ class Kernel {
   Thread current;
   std::uint64_t now_ns = 0;
   std::uint64_t clock_step_ns = 0;  // how far every reading of the clock moves it
-  std::uint32_t cookie = 0;
+  std::uint64_t jiffies = 1;
+  std::uint64_t cookie = 0;
   std::string comm = "python3";
   // Runs once, at the next read of user memory: the probe is preempted there by another one on this CPU.
   std::function<void()> at_next_read;
   // Runs before every access to a map: where another CPU may come in between.
   std::function<void()> at_map_access;
+  bool atomics_are_accesses = false;  // the same before every atomic operation
 
  private:
   std::map<std::string, Map, std::less<>> maps_;
+  std::map<const void*, Map*> by_address_;
 };
 
 [[nodiscard]] Kernel& kernel();

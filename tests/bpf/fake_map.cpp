@@ -22,13 +22,15 @@ Map::Value Map::copy_of(const void* value) const {
 }
 
 void* Map::lookup(const void* key) {
-  auto at = elements_.find(key_of(key));
-  if (at == elements_.end() && is_array()) {  // all there from the start, zero
+  if (is_array()) {  // all there from the start, zero
     std::uint32_t index = 0;
     std::memcpy(&index, key, sizeof(index));
     if (index >= description_.max_entries) return nullptr;
-    at = elements_.emplace(key_of(key), copy_of(nullptr)).first;
+    if (index >= array_.size()) array_.resize(index + 1);
+    if (!array_[index]) array_[index] = copy_of(nullptr);
+    return array_[index].get();
   }
+  const auto at = elements_.find(key_of(key));
   return at == elements_.end() ? nullptr : at->second.get();
 }
 

@@ -10,6 +10,7 @@
 #include <linux/types.h>
 
 #include "asyncleak.h"
+#include "asyncleak_memory.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -27,11 +28,20 @@ int open_process(struct al_open_process* opening);
 int set_seeding(struct al_set_seeding* setting);
 int seed_tasks(struct al_seed_tasks* seed);
 int sites_of_tasks(struct al_sites_of* asked);
+int allocating(void* ctx);
+int allocated(void* ctx);
+int passing_malloc(void* ctx);
+int freeing(void* ctx);
+int step_entered(void* ctx);
+int eager_step_entered(void* ctx);
+int step_left(void* ctx);
+int memory_exec(struct bpf_raw_tracepoint_args* ctx);
+int memory_thread_exit(struct bpf_raw_tracepoint_args* ctx);
 
-extern volatile __u32 al_stack_depth, al_max_sites;
+extern volatile __u32 al_stack_depth, al_max_sites, al_allocation_buckets;
 extern volatile __u8 al_only_watched;
-extern __u32 al_process_ids_used, al_site_ids_used;
-extern __u64 al_spilled_tasks, al_seeded_tasks;
+extern __u32 al_process_ids_used, al_site_ids_used, al_line_ids_used;
+extern __u64 al_spilled_tasks, al_seeded_tasks, al_crowded_out;
 
 struct host_map {
   void* map; /* what the programs pass to the helpers */
@@ -51,6 +61,10 @@ struct host_thread {
   unsigned long fsbase;
 };
 void* host_task(unsigned slot, const struct host_thread* thread);
+
+/* The table of blocks by itself, for tests that leave everything else out. */
+int host_take_allocation(__u64 key, struct al_allocation* block);
+int host_put_allocation(__u64 key, struct al_allocation* block);
 
 #ifdef __cplusplus
 }

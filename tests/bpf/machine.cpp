@@ -12,7 +12,7 @@ constexpr std::uint16_t rdx = 96, rsi = 104, rdi = 112;
 using Registers = std::array<std::uint64_t, 21>;
 
 // The two images every process of a machine has mapped.
-constexpr std::uint32_t core = 3, binary_index = 5;
+constexpr std::uint32_t core_index = 3, binary_index = 5;
 
 Registers registers(Address self, Address args, Address kwds) {
   Registers regs{};
@@ -29,14 +29,17 @@ Machine::Machine(const python::LayoutRow& row) : row_(row) {
   kernel().now_ns = 1000 * second;
   kernel().cookie = binary_index;
   Memory nothing;
-  kernel().map("layouts").update(&core, &Python(row, nothing).layout(), BPF_ANY);
+  kernel().map("layouts").update(&core_index, &Python(row, nothing).layout(), BPF_ANY);
   al_binary binary{};
   binary.init = {rdi, rsi, rdx, 0};
   binary.dealloc = {rdi, 0, 0, 0};
   binary.core_count = 1;
-  binary.cores[0] = core;
+  binary.cores[0] = core_index;
   kernel().map("binaries").update(&binary_index, &binary, BPF_ANY);
 }
+
+std::uint32_t Machine::binary() { return binary_index; }
+std::uint32_t Machine::core() { return core_index; }
 
 Process& Machine::start(std::uint32_t tgid) {
   auto memory = std::make_shared<Memory>();
@@ -85,7 +88,7 @@ void Machine::warn_unawaited(Process& process, Address object, std::uint16_t off
   Registers regs;
   regs.fill(0x1234);
   regs[offset / 8] = object;
-  kernel().cookie = core;
+  kernel().cookie = core_index;
   unawaited_warning(regs.data());
   kernel().cookie = binary_index;
 }

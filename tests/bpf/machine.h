@@ -38,6 +38,10 @@ class Machine {
  public:
   explicit Machine(const python::LayoutRow& row);
 
+  // The image of all processes, as the maps and an attach cookie name it.
+  [[nodiscard]] static std::uint32_t binary();
+  [[nodiscard]] static std::uint32_t core();
+
   // A process that was there before us.
   [[nodiscard]] Process& start(std::uint32_t tgid);
   // Its main thread is the current one from here on.

@@ -210,8 +210,7 @@ TEST_CASE("arguments are taken from the registers the plan names") {
     std::uint64_t regs[last / 8 + 1] = {};
     regs[self / 8] = task;
     regs[args_at / 8] = args;
-    const auto binary = kernel().cookie;
-    auto* plan = kernel().map("binaries").find<al_binary>(binary);
+    auto* plan = kernel().map("binaries").find<al_binary>(Machine::binary());
     plan->init = {self, args_at, self, 0};
     plan->dealloc.self = self;
     task_init(regs);
@@ -224,7 +223,7 @@ TEST_CASE("arguments are taken from the registers the plan names") {
 TEST_CASE("an image at fixed addresses has no bias") {
   Machine machine(line(8));
   Process& process = machine.start(100);
-  const std::uint32_t core = kernel().map("binaries").find<al_binary>(kernel().cookie)->cores[0];
+  const std::uint32_t core = kernel().map("binaries").find<al_binary>(Machine::binary())->cores[0];
   auto* layout = kernel().map("layouts").find<al_layout>(core);
   for (auto* symbol :
        {&layout->runtime, &layout->tuple_type, &layout->code_type, &layout->coro_type, &layout->gen_type}) {
@@ -239,7 +238,7 @@ TEST_CASE("an image at fixed addresses has no bias") {
 TEST_CASE("of several candidate images the one that fits is taken") {
   Machine machine(line(13));
   Process& process = machine.start(100);
-  auto* binary = kernel().map("binaries").find<al_binary>(kernel().cookie);
+  auto* binary = kernel().map("binaries").find<al_binary>(Machine::binary());
   const std::uint32_t right = binary->cores[0], wrong = right + 1;
   al_layout other = *kernel().map("layouts").find<al_layout>(right);
   other.tuple_type += 0x18;  // no page-aligned bias

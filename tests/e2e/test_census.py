@@ -253,6 +253,33 @@ for_each_interpreter(Twins)
 
 
 @for_each_interpreter
+class Exec(Case):
+    def check_a_process_that_executes_itself(self, interpreter):
+        """The same PID and the same program, at other addresses: nothing the census has learned holds any more."""
+        with target_of(self, interpreter, SCENARIOS, "exec") as (target, hello):
+            pid = hello["ready"]
+            with Tool("--json", "-d", DELAY, "-p", str(pid)) as tool:
+                attached(tool, pid)
+                target.go()
+                target.truth(Deadline(30))
+                equal_frame(tool, lambda frame: self.differences(frame, pid), "after exec", Deadline(10))
+                self.assertEqual(tool.stop(), 0, tool.stderr())
+
+    @staticmethod
+    def differences(frame, pid):
+        row = process_row(frame, pid)
+        if row is None:
+            return ["process %d is not in the frame" % pid]
+        seen = {"before": column_sum(frame, pid, "task", "before", "outstanding") or 0,
+                "after, pending": column_sum(frame, pid, "task", "after", "pending")}  # fmt: skip
+        lines = ["%s: %s, true %d" % (name, seen[name], true)
+                 for name, true in (("before", 0), ("after, pending", 5)) if seen[name] != true]  # fmt: skip
+        lines += ["warning: " + each for each in row["warnings"]]
+        reason = row["memory"]["unknown"] if row["memory"] else "not observed"
+        return lines + (["memory: " + reason] if reason else [])
+
+
+@for_each_interpreter
 class Values(Case):
     """What is in the variables of a program is shown to nobody who has not asked for it."""
 

@@ -241,7 +241,7 @@ void FakeHeap::make_values() {
   put(set + where_.set_table, set + where_.set_small_table);
   put(set + where_.set_small_table, text_);
   put(set + where_.set_small_table + 4 * word, number);
-  const Address deque = object("collections.deque", where_.deque_right_index + 4 * word);
+  const Address deque = object("collections.deque", where_.deque_left_index + 5 * word);
   constexpr std::size_t items = 64, first = 62;
   std::vector<Address> left(items + 2, text_), right(items + 2, entries);
   right.back() = 0;
@@ -308,8 +308,6 @@ void FakeHeap::make_callables() {
   put(table + layout_.bytes_data, std::uint32_t{0x02080104});
   put(code_ + layout_.code_linetable, table);
   constexpr std::int32_t slots = 3;
-  put_int(code_ + where_.code_argcount, 1);
-  put_int(code_ + where_.code_nlocals, slots);
   put_int(code_ + where_.code_stacksize, slots);
   const Address names = tuple({str("self"), str("local"), str("cell")});
   if (where_.code_localsplusnames != AL_ABSENT) {
@@ -333,7 +331,7 @@ void FakeHeap::make_callables() {
   const Address partial = object("functools.partial", large);
   put(partial + where_.partial_function, method);
   put(partial + where_.partial_args, tuple({text_}));
-  put(object("weakref", large) + where_.weakref_object, list_);
+  object("weakref", large);
   put(object("module", large) + where_.module_name, text_);
   object("NoneType", large);
 }
@@ -341,7 +339,6 @@ void FakeHeap::make_callables() {
 Address FakeHeap::generator(std::string_view type, Address awaited) {
   constexpr std::size_t large = 256;
   const Address at = object(type, where_.gen_frame + large);
-  put(at + where_.gen_name, text_);
   put(at + layout_.coro_qualname, text_);
   put(at + layout_.coro_code, code_);
   Address frame = at + where_.gen_frame;

@@ -35,12 +35,27 @@ struct Budget {
   std::uint32_t verified, jited_bytes;
 };
 constexpr std::array budgets = {
-    Budget{"task_init", 90'000, 28'000},       Budget{"task_dealloc", 4'500, 3'600},
-    Budget{"unawaited_warning", 9'000, 9'800}, Budget{"calibrate", 10, 100},
-    Budget{"process_fork", 50'000, 5'000},     Budget{"process_exec", 60, 300},
-    Budget{"process_exit", 80, 400},           Budget{"purge_process", 1'100, 600},
-    Budget{"open_process", 160, 800},          Budget{"set_seeding", 450, 800},
-    Budget{"seed_tasks", 46'000, 4'000},       Budget{"sites_of_tasks", 240, 1'000},
+    Budget{"task_init", 90'000, 28'000},
+    Budget{"task_dealloc", 4'500, 3'600},
+    Budget{"unawaited_warning", 9'000, 9'800},
+    Budget{"calibrate", 10, 100},
+    Budget{"process_fork", 50'000, 5'000},
+    Budget{"process_exec", 60, 300},
+    Budget{"process_exit", 80, 400},
+    Budget{"purge_process", 1'100, 600},
+    Budget{"open_process", 160, 800},
+    Budget{"set_seeding", 450, 800},
+    Budget{"seed_tasks", 46'000, 4'000},
+    Budget{"sites_of_tasks", 240, 1'000},
+    Budget{"allocating", 2'600, 6'600},
+    Budget{"allocated", 28'000, 25'000},
+    Budget{"passing_malloc", 26'000, 26'000},
+    Budget{"freeing", 2'600, 3'900},
+    Budget{"step_entered", 2'800, 5'500},
+    Budget{"eager_step_entered", 1'300, 3'000},
+    Budget{"step_left", 450, 800},
+    Budget{"memory_exec", 60, 300},
+    Budget{"memory_thread_exit", 20, 150},
 };
 
 std::optional<bpf_prog_info> info_of(const bpf_program* program) {

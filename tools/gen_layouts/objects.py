@@ -38,7 +38,6 @@ def flags(minor, free_threaded):
         'obj_long_tagged': minor >= 12,
         'obj_arenas_in_interp': minor >= 12 and not free_threaded,
         'obj_obmalloc_pointer': minor >= 13 and not free_threaded,
-        'obj_static_dicts_apart': minor >= 12,
     }
     return [name for name, is_set in names.items() if is_set]
 
@@ -72,19 +71,16 @@ def absent_unless(present, fields):
 
 
 def type_and_instance_fields(minor, free_threaded):
-    dict_word, weakref_word = {11: ('-24', '0'), 12: ('-24', 'MANAGED_WEAKREF_OFFSET')}.get(
-        minor, ('MANAGED_DICT_OFFSET', 'MANAGED_WEAKREF_OFFSET') if minor >= 13 else ('0', '0'))
     return {
         'refcount': offset('PyObject', 'ob_ref_local' if free_threaded else 'ob_refcnt'),
         'gc_bits': offset('PyObject', 'ob_gc_bits') if free_threaded else ABSENT,
-        **same_name('PyTypeObject', 'type', 'basicsize=tp_basicsize itemsize=tp_itemsize dealloc=tp_dealloc '
-                    'flags=tp_flags base=tp_base dict=tp_dict dictoffset=tp_dictoffset weaklistoffset=tp_weaklistoffset mro=tp_mro'),
+        **same_name('PyTypeObject', 'type', 'basicsize=tp_basicsize itemsize=tp_itemsize flags=tp_flags '
+                    'base=tp_base dict=tp_dict dictoffset=tp_dictoffset'),
         'type_qualname': offset('PyHeapTypeObject', 'ht_qualname'),
         'type_cached_keys': offset('PyHeapTypeObject', 'ht_cached_keys'),
         # _PyObject_ValuesPointer, _PyObject_ManagedDictPointer (3.11); _PyObject_DictOrValuesPointer (3.12)
         'instance_values': {11: '-32', 12: '-24'}.get(minor, '0'),
-        'instance_dict': dict_word,
-        'instance_weakrefs': weakref_word,
+        'instance_dict': {11: '-24', 12: '-24'}.get(minor, 'MANAGED_DICT_OFFSET' if minor >= 13 else '0'),
         'values_first': offset('PyDictValues', 'values') if minor >= 11 else ABSENT,
     }
 
@@ -98,8 +94,7 @@ def container_fields(minor):
         'keys_size': offset(keys, 'dk_size') if minor <= 10 else ABSENT,
         'keys_log2_size': offset(keys, 'dk_log2_size') if minor >= 11 else ABSENT,
         **same_name('PySetObject', 'set', 'used=used mask=mask table=table small_table=smalltable'),
-        **same_name('struct al_deque', 'deque',
-                    'left=leftblock right=rightblock left_index=leftindex right_index=rightindex'),
+        **same_name('struct al_deque', 'deque', 'left=leftblock right=rightblock left_index=leftindex'),
         **same_name('PyByteArrayObject', 'bytearray', 'alloc=ob_alloc start=ob_start'),
         'long_tag': offset(number, 'long_value.lv_tag' if minor >= 12 else 'ob_base.ob_size'),
         'long_digits': offset(number, 'long_value.ob_digit' if minor >= 12 else 'ob_digit'),
@@ -111,9 +106,6 @@ def container_fields(minor):
 
 
 def callable_fields(minor):
-    module = ('PyModuleObject', 'dict=md_dict name=md_name')
-    if minor <= 9:
-        module = ('struct al_module', 'dict=dict name=name')
     return {
         'cell_value': offset('PyCellObject', 'ob_ref'),
         **same_name('PyFunctionObject', 'function',
@@ -121,9 +113,8 @@ def callable_fields(minor):
         **same_name('PyMethodObject', 'method', 'function=im_func self=im_self'),
         **same_name('PyCFunctionObject', 'builtin', 'def=m_ml self=m_self'),
         **same_name('struct al_partial', 'partial', 'function=fn args=args'),
-        **same_name(module[0], 'module', module[1]),
-        'weakref_object': offset('PyWeakReference', 'wr_object'),
-        **same_name('PyMemberDescrObject', 'member', 'name=d_common.d_name def=d_member'),
+        'module_name': offset('struct al_module', 'name') if minor <= 9 else offset('PyModuleObject', 'md_name'),
+        'member_def': offset('PyMemberDescrObject', 'd_member'),
     }
 
 
@@ -133,17 +124,15 @@ def generator_fields(minor):
         frame = same_name('PyFrameObject', 'frame', 'locals=f_localsplus stacktop=' +
                           ('f_stackdepth' if minor == 10 else 'f_stacktop'))
         frame['frame_state'] = offset('PyFrameObject', 'f_state') if minor == 10 else ABSENT
-        frame.update(same_name('PyFrameObject', 'frame', 'value_stack=f_valuestack lasti=f_lasti'))
+        frame['frame_value_stack'] = offset('PyFrameObject', 'f_valuestack')
     else:
         frame = same_name('_PyInterpreterFrame', 'frame', 'locals=localsplus stacktop=' +
                           ('stackpointer' if minor >= 14 else 'stacktop'))
-        frame.update({name: ABSENT for name in ('frame_state', 'frame_value_stack', 'frame_lasti')})
+        frame.update({name: ABSENT for name in ('frame_state', 'frame_value_stack')})
     return {
         'gen_frame': offset('PyGenObject', 'gi_frame' if old else 'gi_iframe'),
-        'gen_name': offset('PyGenObject', 'gi_name'),
         'gen_state': ABSENT if old else offset('PyGenObject', 'gi_frame_state'),
         'gen_running': offset('PyGenObject', 'gi_running') if minor <= 9 else ABSENT,
-        **same_name('PyAsyncGenObject', 'asyncgen', 'hooks_inited=ag_hooks_inited closed=ag_closed'),
         'asend_generator': offset('struct al_asend', 'gen'),
         'athrow_generator': offset('struct al_athrow', 'gen'),
         'coroutine_wrapper_coroutine': offset('struct al_coro_wrapper', 'coroutine'),
@@ -154,7 +143,6 @@ def generator_fields(minor):
 def code_fields(minor):
     old = minor <= 10
     return {
-        **same_name('PyCodeObject', 'code', 'flags=co_flags argcount=co_argcount nlocals=co_nlocals'),
         **absent_unless(not old, same_name('PyCodeObject', 'code',
                                            'nlocalsplus=co_nlocalsplus localsplusnames=co_localsplusnames')),
         **absent_unless(old, same_name('PyCodeObject', 'code',
@@ -231,9 +219,9 @@ DEBUG_FIELDS = {
     'list_items': 'list_object.ob_item', 'dict_values': 'dict_object.ma_values',
     'set_used': 'set_object.used', 'set_mask': 'set_object.mask', 'set_table': 'set_object.table',
     'long_tag': 'long_object.lv_tag', 'long_digits': 'long_object.ob_digit', 'float_value': 'float_object.ob_fval',
-    'gen_frame': 'gen_object.gi_iframe', 'gen_name': 'gen_object.gi_name', 'gen_state': 'gen_object.gi_frame_state',
+    'gen_frame': 'gen_object.gi_iframe', 'gen_state': 'gen_object.gi_frame_state',
     'frame_locals': 'interpreter_frame.localsplus', 'frame_stacktop': 'interpreter_frame.stackpointer',
-    'code_argcount': 'code_object.argcount', 'code_localsplusnames': 'code_object.localsplusnames',
+    'code_localsplusnames': 'code_object.localsplusnames',
 }
 
 

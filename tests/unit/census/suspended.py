@@ -66,7 +66,6 @@ def task(state, it, name, cancel=False):
     keep.append(it)
     failure = it.exception() if state == 'failed' else None
     facts['tasks'].append({'id': id(it), 'state': state, 'cancel': cancel, 'name': name, 'coroutine': id(it.get_coro()),
-                           'waits_for': id(it._fut_waiter) if it._fut_waiter is not None else 0,
                            'result': id(it.result()) if state == 'finished' else 0,
                            'exception': id(failure) if failure is not None else 0})
 
@@ -375,7 +374,7 @@ def all_waiters(event):
         started = []
         parent = run(groups(started, sleeper(), sleeper()))
         for child in started:
-            waiters(child, ('task_group', parent))
+            waiters(child, ('task-group', parent))
     if hasattr(asyncio, 'timeout'):
         future = loop.create_future()
         waiters(future, ('task', run(times_out(future))))

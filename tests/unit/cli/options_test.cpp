@@ -67,6 +67,11 @@ TEST_CASE("without a word: the live view of everything, with the contract's defa
   CHECK(options.max_sites == 8192);
   CHECK(options.prom_textfile.empty());
   CHECK(options.census_budget_percent == 5);
+  CHECK(options.memory == MemoryMode::objects);
+  CHECK_FALSE(options.memory_lines);
+  CHECK(options.min_size == 0);
+  CHECK(options.max_blocks == 1'048'576);
+  CHECK(options.overhead_limit_percent == 25);
   CHECK(options.fail_on == FailOn::automatic);
   CHECK(options.policy.warn_tasks == 100);
   CHECK(options.policy.warn_rss_percent == 50);
@@ -94,6 +99,14 @@ TEST_CASE("every option of the live view, long and short") {
   CHECK(accept({"--max-sites", "64"}).max_sites == 64);
   CHECK(accept({"--census-budget", "0"}).census_budget_percent == 0);
   CHECK(accept({"--census-budget", "12.5"}).census_budget_percent == 12.5);
+  CHECK(accept({"--memory", "objects"}).memory == MemoryMode::objects);
+  CHECK(accept({"-m", "malloc"}).memory == MemoryMode::malloc);
+  CHECK(accept({"-m", "all", "--memory-lines"}).memory_lines);
+  CHECK(accept({"--memory=all", "--min-size", "512"}).min_size == 512);
+  CHECK(accept({"-m", "objects", "--min-size", "0"}).memory == MemoryMode::objects);
+  CHECK(accept({"--max-blocks", "1024"}).max_blocks == 1024);
+  CHECK(accept({"--overhead-limit", "100"}).overhead_limit_percent == 100);
+  CHECK(accept({"run", "-m", "all", "--overhead-limit", "2.5", "--", "ls"}).overhead_limit_percent == 2.5);
   CHECK(accept({"--fail-on", "leak"}).fail_on == FailOn::leak);
   CHECK(accept({"--fail-on", "warning"}).fail_on == FailOn::warning);
   CHECK(accept({"--fail-on", "never"}).fail_on == FailOn::never);
@@ -213,6 +226,16 @@ TEST_CASE("a wrong command line is one line on stderr that names what is wrong, 
       {{"--stack-depth", "-1"}, "--stack-depth"},
       {{"--max-tasks", "1023"}, "--max-tasks"},
       {{"--max-sites", "63"}, "--max-sites"},
+      {{"-m", "some"}, "--memory: some not in {all,malloc,objects}"},
+      {{"-m", "1"}, "--memory"},
+      {{"-m"}, "--memory"},
+      {{"--memory-lines"}, "--memory-lines goes with -m malloc or all"},
+      {{"run", "--min-size", "512", "--", "ls"}, "--min-size goes with -m malloc or all"},
+      {{"-m", "all", "--min-size", "-1"}, "--min-size: -1 is not a number from 0"},
+      {{"--max-blocks", "1023"}, "--max-blocks"},
+      {{"--overhead-limit", "0"}, "--overhead-limit: 0 is not a number from 1 to 100"},
+      {{"--overhead-limit", "101"}, "--overhead-limit"},
+      {{"inspect", "12", "-m", "all"}, "-m"},
       {{"--fail-on", "often"}, "--fail-on: often not in {leak,never,warning}"},
       {{"--fail-on", "1"}, "--fail-on"},
       {{"--warn-tasks", "-1"}, "--warn-tasks"},

@@ -12,10 +12,12 @@ TEST_CASE("a trap costs between fifty nanoseconds and a hundred microseconds") {
   }
   auto session = Session::make({});
   if (!session) FAIL(session.error().message);
-  const auto cost = measure_trap_ns(*session);
+  const auto cost = measure_traps(*session);
   if (!cost) FAIL(cost.error().message);
-  CHECK(*cost > 50);
-  CHECK(*cost < 100'000);
+  CHECK(cost->hit_ns > 50);
+  CHECK(cost->hit_ns < 100'000);
+  CHECK(cost->return_ns > 20);
+  CHECK(cost->return_ns < 100'000);
 }
 
 }  // namespace asyncleak::probe

@@ -77,12 +77,36 @@ TEST_CASE("maps lines without a file are skipped") {
   }
 }
 
-TEST_CASE("the start time survives any process name") {
-  const std::string numbers = " S 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 987654 20 21\n";
-  CHECK(parse_start_ticks("42 (python3)" + numbers) == 987654U);
-  CHECK(parse_start_ticks("42 (a) S 1 (b))" + numbers) == 987654U);
-  CHECK_FALSE(parse_start_ticks("42 (python3) S 1 2"));
-  CHECK_FALSE(parse_start_ticks(""));
+TEST_CASE("a process's name, start time and whether it is ending, from /proc/PID/stat") {
+  const auto living = parse_stat("4242 (python3) S 1 4242 4242 0 -1 4194304 1500 0 0 0 12 3 0 0 20 0 1 0 8123 1 2\n");
+  REQUIRE(living);
+  CHECK(living->comm == "python3");
+  CHECK_FALSE(living->ending);
+  CHECK(living->start_ticks == 8123);
+  const auto ending = parse_stat("4242 (python3) Z 1 4242 4242 0 -1 4227084 1500 0 0 0 12 3 0 0 20 0 1 0 8123 0 0\n");
+  REQUIRE(ending);
+  CHECK(ending->ending);
+}
+
+TEST_CASE("a process may be called anything") {
+  const std::string numbers = " R 1 7 7 34816 7 4 0 0 0 0 0 0 0 0 20 0 1 0 987654";
+  const auto odd = parse_stat("7 (a) S (b) c)" + numbers);
+  REQUIRE(odd);
+  CHECK(odd->comm == "a) S (b) c");
+  CHECK(odd->ending);
+  CHECK(odd->start_ticks == 987654);
+  REQUIRE(parse_stat("7 ()" + numbers));
+  CHECK(parse_stat("7 ()" + numbers)->comm.empty());
+}
+
+TEST_CASE("what is no such text is no process") {
+  for (const char* text : {"", "7", "7 (python3", "7 python3) S", ")(", "7 (python3)", "7 (python3) S 1 7 7 0 -1",
+                           "7 (python3) S 1 7 7 0 -1 4194304 1500 0 0 0 12 3 0 0 20 0 1 0",
+                           "7 (python3) S 1 7 7 0 -1 x 1500 0 0 0 12 3 0 0 20 0 1 0 8123 1 2",
+                           "7 (python3) S 1 7 7 0 -1 4194304 1500 0 0 0 12 3 0 0 20 0 1 0 x 1 2"}) {
+    CAPTURE(text);
+    CHECK_FALSE(parse_stat(text));
+  }
 }
 
 TEST_CASE("a command line is one printable line") {

@@ -232,6 +232,31 @@ TEST_CASE("what the main loop must do itself") {
   CHECK(session.ui.message.empty());
 }
 
+TEST_CASE("m is about the process of the row, or of the page") {
+  Session session;
+  session.type(U"jj");
+  CHECK(session.type(U"m") == Action::change_memory);
+  CHECK(session.ui.memory_pid == 1907);
+  CHECK(session.ui.page == Page::table);
+  session.type(U"k");
+  session.press(KeyCode::enter);
+  CHECK(session.type(U"m") == Action::change_memory);
+  CHECK(session.ui.memory_pid == 812);
+  session.type(U"i");
+  session.ui.memory_pid.reset();
+  CHECK(session.type(U"m") == Action::change_memory);
+  CHECK(session.ui.memory_pid == 812);
+  session.type(U"?");
+  CHECK(session.type(U"m") == Action::none);
+
+  Session processes;
+  processes.type(U"pj");
+  CHECK(processes.type(U"m") == Action::change_memory);
+  CHECK(processes.ui.memory_pid == 1907);
+  processes.report = Report{};
+  CHECK(processes.type(U"m") == Action::none);
+}
+
 TEST_CASE("no key does harm without rows") {
   Session session;
   session.report = Report{};

@@ -43,6 +43,13 @@ TEST_CASE("the fuller of the two maps, and losses by reason") {
   report.probes.sites_limit = 100;
   CHECK(text_of(report) == "exact, maps 90.0% full, nothing dropped");
   CHECK(trust_line(report)[1].role == Role::warn);
+  report.probes.blocks_used = 12;
+  report.probes.blocks_limit = 1000;
+  CHECK(text_of(report) == "exact, maps 90.0% full, blocks 1.2% full, nothing dropped");
+  CHECK(trust_line(report)[2].role == Role::normal);
+  report.probes.blocks_used = 990;
+  CHECK(trust_line(report)[2].role == Role::warn);
+  report.probes.blocks_limit = 0;
   report.dropped_total = 15;
   report.probes.drops = {{"tasks_full", "", 12}, {"stack_unreadable", "", 0}, {"sites_full", "", 3}};
   CHECK(text_of(report) == "exact, maps 90.0% full, 15 dropped (tasks_full 12, sites_full 3)");

@@ -34,6 +34,12 @@ __u64 bpf_get_current_pid_tgid(void);
 struct task_struct* bpf_get_current_task_btf(void);
 long bpf_get_current_comm(void* to, __u32 size);
 __u64 bpf_ktime_get_ns(void);
+__u64 bpf_jiffies64(void);
+
+/* Another CPU can come in before an atomic operation, as it can before a helper. */
+void fake_before_atomic(void);
+#define __sync_fetch_and_add(...) (fake_before_atomic(), __sync_fetch_and_add(__VA_ARGS__))
+#define __sync_val_compare_and_swap(...) (fake_before_atomic(), __sync_val_compare_and_swap(__VA_ARGS__))
 
 /* `asm volatile("BPF load" ...)`: the host has no such instruction; its text says what to load. */
 __u64 fake_register_load(const void* regs, const char* assembly);

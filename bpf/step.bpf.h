@@ -1,0 +1,276 @@
+/* SPDX-License-Identifier: GPL-2.0 OR Apache-2.0 */
+/*
+ * Which task runs on a thread: a stack of the steps that have begun and not returned, told apart by where the
+ * thread's stack was. A lost return (the kernel keeps a bounded number of them) ends with the next step that
+ * begins further out.
+ */
+#ifndef ASYNCLEAK_STEP_BPF_H
+#define ASYNCLEAK_STEP_BPF_H
+
+#include "memory_maps.bpf.h"
+#include "task.bpf.h"
+
+static const struct memory_thread empty_thread;
+static const struct al_origin preexisting_origin = {.flags = AL_ORIGIN_PREEXISTING};
+
+static __always_inline __u64 stack_pointer(const void *regs)
+{
+	__u64 value;
+
+	asm volatile("%0 = *(u64 *)(%1 + 152)" : "=r"(value) : "r"(regs)); /* struct pt_regs.sp */
+	return value;
+}
+
+/* The state of the current thread, made at first sight; 0: no room. */
+static __always_inline struct memory_thread *this_thread(const struct al_memory *memory)
+{
+	__u32 tid = bpf_get_current_pid_tgid();
+	struct memory_thread *thread = bpf_map_lookup_elem(&memory_threads, &tid);
+
+	if (thread && thread->process == memory->process)
+		return thread;
+	if (bpf_map_update_elem(&memory_threads, &tid, &empty_thread, BPF_ANY))
+		return 0;
+	thread = bpf_map_lookup_elem(&memory_threads, &tid);
+	if (thread)
+		thread->process = memory->process;
+	return thread;
+}
+
+/* Forgets steps that began further in than SP: they have returned. */
+static __always_inline void unwind_steps(struct memory_thread *thread, __u64 sp)
+{
+	__u32 steps = thread->steps;
+
+	for (int i = 0; i < AL_MAX_NESTED_STEPS && steps; i++) {
+		if (thread->step[(steps - 1) & (AL_MAX_NESTED_STEPS - 1)].sp > sp)
+			break;
+		steps--;
+	}
+	thread->steps = steps;
+}
+
+static __always_inline void step_begun(struct memory_thread *thread, __u64 sp, __u64 task)
+{
+	struct running_step *step;
+
+	unwind_steps(thread, sp);
+	if (thread->steps >= AL_MAX_NESTED_STEPS) /* charged to the step around it */
+		return;
+	step = &thread->step[thread->steps & (AL_MAX_NESTED_STEPS - 1)];
+	step->sp = sp;
+	step->task = task;
+	step->site = 0;
+	thread->steps++;
+}
+
+/* The tstate of the current thread, whether it holds the GIL or not; 0: it has none. */
+static __always_inline __u64 tstate_of(struct memory_thread *thread, const struct al_layout *layout, __u64 bias,
+				       struct tstate_head *tstate)
+{
+	__u64 pthread = current_pthread();
+
+	if (thread->tstate && open_window(tstate->words, thread->tstate) && thread_runs_here(tstate, layout, pthread))
+		return thread->tstate;
+	if (thread->stateless) {
+		thread->stateless--;
+		return 0;
+	}
+	thread->tstate = find_tstate(layout, layout->runtime + bias, thread->process, pthread);
+	if (thread->tstate && open_window(tstate->words, thread->tstate))
+		return thread->tstate;
+	thread->tstate = 0;
+	thread->stateless = 256; /* no thread of Python's: the search is long */
+	return 0;
+}
+
+static __noinline __u64 thread_frame(struct memory_thread *thread, const struct al_layout *layout, __u64 bias)
+{
+	struct tstate_head tstate;
+
+	return tstate_of(thread, layout, bias, &tstate) ? frame_of(&tstate, layout) : 0;
+}
+
+/* The first Python function at or outside FRAME; false: there is none. */
+static __always_inline bool python_frame(const struct frame_shape *shape, const struct al_layout *layout, __u64 frame,
+					 struct frame_view *view)
+{
+	for (int i = 0; i < 4 && frame; i++) { /* entry frames of the C stack come one at a time */
+		if (!view_frame(view, shape, layout, frame))
+			return false;
+		if (view->python)
+			return true;
+		frame = view->back;
+	}
+	return false;
+}
+
+/*
+ * The function from which the event loop calls what it has to call is the innermost Python function when a step
+ * begins: Handle._run of asyncio, or whoever runs a loop written in C. Looked at now and then.
+ */
+#define AL_STEPS_PER_LOOK 1024
+static __noinline int learn_dispatcher(struct memory_thread *thread, const struct al_layout *layout, __u64 bias)
+{
+	struct frame_shape shape;
+	struct frame_view view;
+
+	if (thread->dispatcher && thread->steps_begun++ < AL_STEPS_PER_LOOK)
+		return 0;
+	thread->steps_begun = 0;
+	shape_frame(&shape, layout);
+	if (python_frame(&shape, layout, thread_frame(thread, layout, bias), &view))
+		thread->dispatcher = view.code;
+	return 0;
+}
+
+struct callback_search {
+	const struct al_layout *layout;
+	const struct al_block *block;
+	__u64 frame;
+	__u64 dispatcher;
+	__u64 callback; /* the Python function last seen, further in */
+	bool found;
+	struct frame_shape shape;
+};
+
+static long search_callback(__u32 index, struct callback_search *search)
+{
+	struct frame_view view;
+
+	if (!search->frame)
+		return 1;
+	if (!(search->block &&
+	      view_frame_in(search->block, &view, &search->shape, search->layout, search->frame)) &&
+	    !view_frame(&view, &search->shape, search->layout, search->frame))
+		return 1;
+	search->frame = view.back;
+	if (!view.python)
+		return 0;
+	if (view.code == search->dispatcher) {
+		search->found = true;
+		return 1;
+	}
+	search->callback = view.code;
+	return 0;
+}
+
+#define AL_CALLBACK_DEPTH 128
+
+/* Code of the callback that runs; 0: none does, or it is written in C. */
+static __noinline __u64 running_callback(struct memory_thread *thread, const struct al_layout *layout, __u64 bias)
+{
+	struct callback_search search = {.layout = layout, .dispatcher = thread->dispatcher};
+	struct al_block *block;
+
+	if (!thread->dispatcher)
+		return 0;
+	search.frame = thread_frame(thread, layout, bias);
+	if (!search.frame)
+		return 0;
+	block = read_block(layout, search.frame);
+	search.block = block;
+	shape_frame(&search.shape, layout);
+	bpf_loop(AL_CALLBACK_DEPTH, search_callback, &search, 0);
+	if (block)
+		release_block(block);
+	return search.found ? search.callback : 0;
+}
+
+/* The site for what code outside any task allocates; CODE 0: outside any callback too. */
+static __noinline __u32 taskless_site(const struct al_layout *layout, const struct al_memory *memory, __u64 code)
+{
+	struct al_code_key name = {.code = code, .process = memory->process};
+	struct al_site_key key = {.process = memory->process, .stack = AL_STACK_OUTSIDE};
+	struct al_origin *origin;
+	struct al_site *site;
+	__u32 *known, id;
+
+	name.print = code ? code_print(layout, memory->bias, code) : 0;
+	if (name.print) {
+		key.code = code;
+		key.code_print = name.print;
+		key.stack = AL_STACK_CALLBACK;
+	}
+	known = bpf_map_lookup_elem(&site_ids, &key);
+	if (known)
+		return *known;
+	id = make_site(&key, &empty_origin, memory->tgid);
+	origin = bpf_map_lookup_elem(&origins, &id);
+	site = bpf_map_lookup_elem(&sites, &id);
+	if (!id || !origin || !site)
+		return 0;
+	origin->process = memory->process;
+	origin->core = memory->core;
+	if (name.print) {
+		origin->code = code;
+		origin->print = name.print;
+		if (!copy_name(&origin->qualname, layout,
+			       user_u64(code + (layout->code_qualname != AL_ABSENT ? layout->code_qualname
+										   : layout->code_name))))
+			count(AL_DROP_NAME_UNREADABLE);
+		remember_code(layout, &name);
+	}
+	origin->ready = 1;
+	site->state = AL_SITE_READY;
+	return id;
+}
+
+/* The site of a task that no probe saw and no census told yet: that of its kind from before we watched. */
+static __noinline __u32 unrecorded_site(const struct al_layout *layout, const struct al_memory *memory, __u64 task)
+{
+	struct al_process *process = bpf_map_lookup_elem(&processes, &memory->tgid);
+	struct coroutine_view view = {.object = user_u64(task + memory->task_coro)};
+	struct al_site_key key = {.stack = AL_STACK_PREEXISTING, .process = memory->process};
+	__u32 *known, id;
+
+	if (!process || process->id != memory->process)
+		return 0;
+	view_coroutine(&view, layout, memory->bias);
+	if (!view.code)
+		return 0;
+	if (process->core == AL_NO_CORE) { /* opened by user space, no task created yet: find_core() would say the same */
+		process->bias = memory->bias;
+		process->core = memory->core;
+	}
+	key.code = view.code;
+	key.code_print = view.print;
+	key.qualname = view.qualname;
+	known = bpf_map_lookup_elem(&site_ids, &key);
+	if (known)
+		return *known;
+	id = make_site(&key, &preexisting_origin, memory->tgid);
+	if (id)
+		describe_site(layout, process, id, &view, 0);
+	return id;
+}
+
+static __always_inline __u32 site_of_task(const struct al_layout *layout, const struct al_memory *memory, __u64 task)
+{
+	struct al_task_key key = {.address = task, .process = memory->process};
+	struct al_task *known = bpf_map_lookup_elem(&recent_tasks, &key);
+
+	if (!known && al_spilled_tasks)
+		known = bpf_map_lookup_elem(&tasks, &key);
+	if (!known && al_seeded_tasks) {
+		key.seeded = 1;
+		known = bpf_map_lookup_elem(&tasks, &key);
+	}
+	return known ? known->site : unrecorded_site(layout, memory, task);
+}
+
+/* Whom the current thread allocates for; 0: no room for another site. */
+static __always_inline __u32 running_site(struct memory_thread *thread, const struct al_layout *layout,
+				     const struct al_memory *memory)
+{
+	struct running_step *step;
+
+	if (!thread->steps)
+		return taskless_site(layout, memory, running_callback(thread, layout, memory->bias));
+	step = &thread->step[(thread->steps - 1) & (AL_MAX_NESTED_STEPS - 1)];
+	if (!step->site)
+		step->site = site_of_task(layout, memory, step->task);
+	return step->site;
+}
+
+#endif

@@ -1,0 +1,85 @@
+// Which processes have their allocations counted (--memory, key m): switches the modes on and off, one process at a
+// time, and off again where they cost too much.
+//
+// Used by live_source.cpp.
+#pragma once
+
+#include "elf/image.h"
+#include "probe/calibration.h"
+#include "probe/catalog.h"
+#include "probe/memory_session.h"
+#include "probe/task_records.h"
+#include "sample/sample.h"
+#include "util/result.h"
+
+#include <sys/types.h>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace asyncleak::live {
+
+struct MemoryOptions {
+  MemoryMode mode = MemoryMode::objects;  // of every process, until set() says otherwise
+  bool lines = false;                     // which line of Python allocates
+  std::uint64_t min_size = 0;             // bytes; smaller blocks are not counted
+  double overhead_limit_percent = 25;     // of one core, for one process; above that its mode is switched off
+};
+
+class MemoryModes {
+ public:
+  // SESSION outlives this.
+  MemoryModes(probe::Session& session, MemoryOptions options) : session_(session), options_(options) {}
+
+  // New processes get their mode, ended ones lose it, too dear ones too. To be called after their older tasks were
+  // counted: what these allocate goes to their sites.
+  void update(const probe::Catalog& catalog, probe::TaskRecords& records, const probe::TrapCost& cost);
+  // At once those that have no older tasks: before their first allocation, if possible.
+  void greet(const probe::Catalog& catalog, probe::TaskRecords& records);
+  // The mode in force afterwards. Error: PID cannot have it, and why; then it is counted as before.
+  [[nodiscard]] Result<MemoryMode> set(const probe::KnownProcess& process, MemoryMode mode,
+                                       probe::TaskRecords& records);
+  void add_to(Sample& sample, const probe::TrapCost& cost) const;
+
+ private:
+  using Probes = std::vector<probe::MemoryProbe>;
+  using Plan = std::function<Result<Probes>(const elf::Image&)>;
+  enum class Part { c_allocator, objects, steps };
+
+  struct Counting {  // a process whose allocations are counted
+    probe::MemorySession* session = nullptr;
+    std::uint16_t memory = 0;   // al_memory's index
+    std::uint32_t process = 0;  // the kernel's id
+    std::int64_t since_ns = 0;
+    std::string allocator;
+    std::vector<probe::Attachment> probes;
+    std::uint64_t checked_hits = 0;  // when the price was last looked at
+    std::int64_t checked_ns = 0;
+  };
+  struct Known {
+    std::uint64_t start_ticks = 0;
+    const probe::Core* core = nullptr;
+    MemoryMode wanted = MemoryMode::objects, mode = MemoryMode::objects;
+    std::optional<Counting> counting;
+    std::string trouble;
+  };
+
+  void follow(const probe::Catalog& catalog);
+  void switch_to(Known& known, const probe::KnownProcess& process, probe::TaskRecords& records);
+  [[nodiscard]] Result<Counting> start(const probe::KnownProcess& process, MemoryMode mode,
+                                       probe::TaskRecords& records);
+  [[nodiscard]] Result<void> attach(Counting& counting, const python::MappedFile& file, Part part, const Plan& plan,
+                                    pid_t pid);
+  void stop(Known& known);
+  void check_price(Known& known, const probe::TrapCost& cost, std::int64_t now_ns);
+
+  probe::Session& session_;
+  MemoryOptions options_;
+  std::map<pid_t, Known> known_;
+  std::map<std::pair<probe::ImageKey, Part>, Result<Probes>> plans_;
+};
+
+}  // namespace asyncleak::live

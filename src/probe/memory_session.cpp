@@ -1,0 +1,252 @@
+#include "probe/memory_session.h"
+
+#include "asyncleak.skel.h"
+#include "probe/kernel_maps.h"
+#include "probe/session.h"
+#include "util/handle.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <fmt/format.h>
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <span>
+#include <string_view>
+
+namespace asyncleak::probe {
+
+namespace {
+
+// At this fill one block in some ten thousand finds both its buckets full and goes to crowded_out.
+constexpr std::uint32_t slots_per_block = 2;
+
+const bpf_program* program_of(const asyncleak_bpf& skeleton, MemoryProgram program) {
+  const auto& programs = skeleton.progs;
+  switch (program) {
+    case MemoryProgram::allocating:
+      return programs.allocating;
+    case MemoryProgram::allocated:
+      return programs.allocated;
+    case MemoryProgram::passing_malloc:
+      return programs.passing_malloc;
+    case MemoryProgram::freeing:
+      return programs.freeing;
+    case MemoryProgram::step_entered:
+      return programs.step_entered;
+    case MemoryProgram::eager_step_entered:
+      return programs.eager_step_entered;
+    case MemoryProgram::step_left:
+      break;
+  }
+  return programs.step_left;
+}
+
+auto memory_programs(const asyncleak_bpf& skeleton) {
+  const auto& programs = skeleton.progs;
+  return std::array{programs.allocating, programs.allocated,    programs.passing_malloc,
+                    programs.freeing,    programs.step_entered, programs.eager_step_entered,
+                    programs.step_left,  programs.memory_exec,  programs.memory_thread_exit};
+}
+
+auto memory_maps(const asyncleak_bpf& skeleton) {
+  const auto& maps = skeleton.maps;
+  return std::array{maps.memories, maps.memory_of, maps.allocations, maps.crowded_out,   maps.site_memory,
+                    maps.line_ids, maps.lines,     maps.free_lines,  maps.memory_threads};
+}
+
+template <std::size_t N>
+bool among(const std::array<bpf_map*, N>& maps, const bpf_map* map) {
+  return std::find(maps.begin(), maps.end(), map) != maps.end();
+}
+
+// Every map but the memory modes' own and the constants is the first instance's.
+Result<void> share_maps(asyncleak_bpf& skeleton, const asyncleak_bpf& first) {
+  const auto own = memory_maps(skeleton);
+  bpf_map* map = nullptr;
+  bpf_object__for_each_map(map, skeleton.obj) {
+    if (among(own, map) || map == skeleton.maps.rodata) continue;
+    const bpf_map* lent = bpf_object__find_map_by_name(first.obj, bpf_map__name(map));
+    if (lent == nullptr || bpf_map__reuse_fd(map, bpf_map__fd(lent)) != 0) {
+      return fail(fmt::format("sharing the map {}: {}", bpf_map__name(map), std::strerror(errno)));
+    }
+  }
+  return {};
+}
+
+}  // namespace
+
+struct MemorySession::State {
+  std::uint32_t max_sites = 0, buckets = 0;
+  Handle<asyncleak_bpf, asyncleak_bpf::destroy> skeleton;
+  SharedArray<al_memory> memories;
+  SharedArray<al_site_memory> sites;
+  SharedArray<al_line> lines;
+  SharedArray<al_allocation_bucket> allocations;
+  std::array<bool, AL_MAX_MEMORIES> taken{};
+
+  [[nodiscard]] Result<void> map_all();
+  void forget_lines(std::uint32_t process);
+};
+
+MemorySession::MemorySession(std::unique_ptr<State> state) : state_(std::move(state)) {}
+MemorySession::~MemorySession() = default;
+
+Result<void> MemorySession::State::map_all() {
+  const auto& maps = skeleton->maps;
+  auto shared_memories =
+      SharedArray<al_memory>::make(bpf_map__fd(maps.memories), AL_MAX_MEMORIES, "mapping `memories`");
+  if (!shared_memories) return fail(shared_memories.error());
+  memories = std::move(*shared_memories);
+  auto shared_sites = SharedArray<al_site_memory>::make(bpf_map__fd(maps.site_memory), max_sites, "mapping the bytes");
+  if (!shared_sites) return fail(shared_sites.error());
+  sites = std::move(*shared_sites);
+  auto shared_lines = SharedArray<al_line>::make(bpf_map__fd(maps.lines), AL_MAX_LINES, "mapping the lines");
+  if (!shared_lines) return fail(shared_lines.error());
+  lines = std::move(*shared_lines);
+  auto shared = SharedArray<al_allocation_bucket>::make(bpf_map__fd(maps.allocations), buckets, "mapping the blocks");
+  if (!shared) return fail(shared.error());
+  allocations = std::move(*shared);
+  return {};
+}
+
+void leave_out_memory(asyncleak_bpf& skeleton) {
+  for (bpf_program* program : memory_programs(skeleton)) bpf_program__set_autoload(program, false);
+  for (bpf_map* map : memory_maps(skeleton)) bpf_map__set_autocreate(map, false);
+}
+
+Result<std::unique_ptr<MemorySession>> MemorySession::make(const SessionOptions& options, const asyncleak_bpf& first) {
+  auto state = std::make_unique<State>();
+  state->max_sites = options.max_sites;
+  state->buckets = std::max<std::uint32_t>(1, options.max_blocks / AL_BUCKET_SLOTS * slots_per_block);
+  state->skeleton.reset(asyncleak_bpf::open());
+  if (!state->skeleton) return fail(load_error(errno));
+  auto& skeleton = *state->skeleton;
+  skeleton.rodata->al_stack_depth = options.stack_depth;
+  skeleton.rodata->al_max_sites = options.max_sites;
+  skeleton.rodata->al_only_watched = options.only_watched;
+  skeleton.rodata->al_allocation_buckets = state->buckets;
+  bpf_map__set_max_entries(skeleton.maps.site_memory, options.max_sites);
+  bpf_map__set_max_entries(skeleton.maps.allocations, state->buckets);
+  if (auto shared = share_maps(skeleton, first); !shared) return fail(shared.error());
+  const auto wanted = memory_programs(skeleton);
+  bpf_program* program = nullptr;
+  bpf_object__for_each_program(program, skeleton.obj) {
+    bpf_program__set_autoload(program, std::find(wanted.begin(), wanted.end(), program) != wanted.end());
+  }
+  if (const int error = asyncleak_bpf::load(&skeleton); error != 0) {
+    auto why = load_error(-error);
+    if (error == -ENOMEM) why.advice = "give a lower --max-blocks";
+    return fail(within("--memory", std::move(why)));
+  }
+  for (auto [entry, link] : {std::pair{skeleton.progs.memory_exec, &skeleton.links.memory_exec},
+                             std::pair{skeleton.progs.memory_thread_exit, &skeleton.links.memory_thread_exit}}) {
+    *link = bpf_program__attach(entry);
+    if (*link == nullptr) return fail(within(bpf_program__name(entry), load_error(errno)));
+  }
+  if (auto mapped = state->map_all(); !mapped) return fail(mapped.error());
+  return std::unique_ptr<MemorySession>(new MemorySession(std::move(state)));
+}
+
+Result<std::uint16_t> MemorySession::add(const al_memory& memory) {
+  const auto free = std::find(state_->taken.begin(), state_->taken.end(), false);
+  if (free == state_->taken.end()) {
+    return fail(fmt::format("allocations of {} processes are counted already, and no more can be", AL_MAX_MEMORIES));
+  }
+  const auto index = static_cast<std::uint32_t>(free - state_->taken.begin());
+  if (bpf_map_update_elem(bpf_map__fd(state_->skeleton->maps.memory_of), &memory.tgid, &index, BPF_ANY) != 0) {
+    return fail(system_error("counting the allocations of another process", errno));
+  }
+  *free = true;
+  state_->memories[index] = memory;
+  return static_cast<std::uint16_t>(index);
+}
+
+Result<Attachment> MemorySession::attach(std::uint16_t memory, const std::string& path, std::vector<MemoryProbe> probes,
+                                         pid_t pid) {
+  std::vector<Uprobe> uprobes;
+  for (auto& probe : probes) {
+    probe.cookie.memory = memory;
+    std::uint64_t cookie = 0;
+    static_assert(sizeof(cookie) == sizeof(probe.cookie));
+    std::memcpy(&cookie, &probe.cookie, sizeof(cookie));
+    uprobes.push_back({program_of(*state_->skeleton, probe.program), probe.file_offset, cookie, probe.at_return});
+  }
+  return Attachment::make(path, uprobes, pid);
+}
+
+void MemorySession::remove(std::uint16_t memory) {
+  const auto tgid = state_->memories[memory].tgid;
+  bpf_map_delete_elem(bpf_map__fd(state_->skeleton->maps.memory_of), &tgid);
+  state_->memories[memory] = al_memory{};
+  state_->taken.at(memory) = false;
+}
+
+al_memory MemorySession::memory(std::uint16_t index) const { return state_->memories[index]; }
+
+std::vector<al_memory> MemorySession::counted() const {
+  std::vector<al_memory> result;
+  for (std::size_t i = 0; i < state_->taken.size(); i++) {
+    if (state_->taken.at(i) && state_->memories[i].process != 0) result.push_back(state_->memories[i]);
+  }
+  return result;
+}
+
+al_site_memory MemorySession::site(std::uint32_t id) const {
+  const auto& shared = state_->sites[id];
+  al_site_memory copy = shared;
+  // As Session::site: counters between two equal readings of what was freed are of one moment.
+  for (int attempt = 0; attempt < 16; attempt++) {
+    copy.freed_blocks = load(shared.freed_blocks);
+    copy.freed_bytes = load(shared.freed_bytes);
+    copy.untracked_blocks = load(shared.untracked_blocks);
+    copy.untracked_bytes = load(shared.untracked_bytes);
+    copy.allocated_blocks = load(shared.allocated_blocks);
+    copy.allocated_bytes = load(shared.allocated_bytes);
+    if (load(shared.freed_blocks) == copy.freed_blocks) break;
+  }
+  return copy;
+}
+
+std::uint32_t MemorySession::lines_used() const {
+  return std::min<std::uint32_t>(load(state_->skeleton->bss->al_line_ids_used), AL_MAX_LINES - 1);
+}
+
+al_line MemorySession::line(std::uint32_t index) const { return state_->lines[index]; }
+
+void MemorySession::State::forget_lines(std::uint32_t process) {
+  const auto used = std::min<std::uint32_t>(load(skeleton->bss->al_line_ids_used), AL_MAX_LINES - 1);
+  for (std::uint32_t index = 1; index <= used; index++) {
+    auto& line = lines[index];
+    if (line.process != process || line.ready == 0) continue;
+    bpf_map_delete_elem(bpf_map__fd(skeleton->maps.line_ids), &line.key);
+    line = al_line{};
+    bpf_map_update_elem(bpf_map__fd(skeleton->maps.free_lines), nullptr, &index, BPF_ANY);
+  }
+}
+
+void MemorySession::forget(std::uint32_t process) {
+  constexpr std::uint64_t mask = (1U << AL_ALLOCATION_PROCESS_BITS) - 1;
+  const std::uint64_t wanted = process & mask;
+  for (std::uint32_t i = 0; i < state_->buckets; i++) {
+    for (auto& key : state_->allocations[i].keys) {
+      std::uint64_t seen = load(key);
+      if (seen == 0 || (seen & mask) != wanted) continue;
+      __atomic_compare_exchange_n(&key, &seen, 0, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
+    }
+  }
+  const auto& maps = state_->skeleton->maps;
+  std::vector<std::uint64_t> crowded;
+  for_each_key<std::uint64_t>(bpf_map__fd(maps.crowded_out), [&](std::uint64_t key) {
+    if ((key & mask) == wanted) crowded.push_back(key);
+  });
+  for (const auto key : crowded) {
+    if (bpf_map_delete_elem(bpf_map__fd(maps.crowded_out), &key) != 0) continue;
+    __atomic_sub_fetch(&state_->skeleton->bss->al_crowded_out, 1, __ATOMIC_ACQ_REL);
+  }
+  state_->forget_lines(process);
+}
+
+void MemorySession::clear_site(std::uint32_t id) { state_->sites[id] = al_site_memory{}; }
+
+}  // namespace asyncleak::probe

@@ -1,0 +1,22 @@
+#include "probe/open_image.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <cerrno>
+
+namespace asyncleak::probe {
+
+std::string OpenImage::path() const { return fmt::format("/proc/self/fd/{}", fd.get()); }
+
+Result<OpenImage> open_image(const python::MappedFile& file) {
+  OpenImage opened{Fd(open(file.open_path.c_str(), O_RDONLY | O_CLOEXEC)), {}};
+  struct stat status {};
+  if (!opened.fd || fstat(opened.fd.get(), &status) != 0) return fail(system_error("opening " + file.path, errno));
+  opened.key.file = {status.st_dev, status.st_ino};
+  opened.key.modified_ns = status.st_mtim.tv_sec * 1'000'000'000LL + status.st_mtim.tv_nsec;
+  opened.key.size = status.st_size;
+  return opened;
+}
+
+}  // namespace asyncleak::probe
