@@ -37,14 +37,17 @@ std::string line_of(const std::string& file, std::optional<int> line) {
   return line ? fmt::format("{}:{}", name, *line) : name;
 }
 
+std::string defined_at(const SiteIdentity& identity) {
+  return identity.file.empty() ? "" : "defined at " + line_of(identity.file, identity.line);
+}
+
 std::string place_of(const SiteRow& site) {
   const SiteIdentity& identity = *site.identity;
   if (const Frame* frame = user_frame(identity)) {
     std::string text = "created at " + line_of(frame->file, frame->line);
     return frame->function.empty() ? text : text + " in " + to_printable(frame->function);
   }
-  if (!site.by_census && !identity.blocks) return "creator not known";
-  return identity.file.empty() ? "" : "defined at " + line_of(identity.file, identity.line);
+  return site.by_census ? defined_at(identity) : "creator not known";
 }
 
 std::string count_of(const SiteRow& site, const Evidence& evidence) {
@@ -97,8 +100,10 @@ std::string why_allocated_grows(const SiteRow& site, const AllocationEvidence& e
   if (!allocations.lines.empty() && !allocations.lines.front().file.empty()) {
     text += "; most at " + line_of(allocations.lines.front().file, allocations.lines.front().line);
   }
-  if (const std::string place = place_of(site); !place.empty()) text += "; " + place;
-  return text;
+  // Who created the task matters less here than where it allocates.
+  const SiteIdentity& identity = *site.identity;
+  const std::string place = identity.created_at.empty() ? defined_at(identity) : place_of(site);
+  return place.empty() ? text : text + "; " + place;
 }
 
 Finding site_finding(std::string_view kind, const SiteRow& site, Verdict verdict, double since_s) {

@@ -159,9 +159,6 @@ void Model::State::add_processes(Report& report, const Sample& sample, const Int
     }
     if (process.census) row.pending = row.done = 0;
     if (counts_allocations(process)) row.allocated_bytes = row.allocated_blocks = 0;
-    if (process.allocations && !process.allocations->trouble.empty()) {
-      row.process.warnings.push_back("memory mode: " + process.allocations->trouble);
-    }
     ProcessState& state = state_of(process, interval.now_s);
     if (!state.rss_baseline_bytes && interval.now_s - state.first_s >= rss_baseline_after_s) {
       state.rss_baseline_bytes = process.rss_bytes;

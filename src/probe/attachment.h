@@ -15,6 +15,12 @@ struct bpf_program;
 
 namespace asyncleak::probe {
 
+// One link for all probes of a program on one image (Linux 6.10): a link takes the kernel some 0.2 s to end,
+// whatever it holds.
+[[nodiscard]] bool attaches_many();
+// Before PROGRAM is loaded: as attaches_many() says.
+void prepare_for_uprobes(bpf_program* program);
+
 struct Uprobe {
   const bpf_program* program = nullptr;
   std::uint64_t file_offset = 0;
@@ -35,6 +41,8 @@ class Attachment {
  private:
   struct Links;
   explicit Attachment(std::unique_ptr<Links> links);
+  [[nodiscard]] Result<void> attach_groups(const std::string& path, const std::vector<Uprobe>& probes, pid_t pid);
+  [[nodiscard]] Result<void> attach_each(const std::string& path, const std::vector<Uprobe>& probes, pid_t pid);
   std::unique_ptr<Links> links_;
 };
 

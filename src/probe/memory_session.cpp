@@ -42,6 +42,12 @@ const bpf_program* program_of(const asyncleak_bpf& skeleton, MemoryProgram progr
   return programs.step_left;
 }
 
+auto uprobe_programs(const asyncleak_bpf& skeleton) {
+  const auto& programs = skeleton.progs;
+  return std::array{programs.allocating,   programs.allocated,          programs.passing_malloc, programs.freeing,
+                    programs.step_entered, programs.eager_step_entered, programs.step_left};
+}
+
 auto memory_programs(const asyncleak_bpf& skeleton) {
   const auto& programs = skeleton.progs;
   return std::array{programs.allocating, programs.allocated,    programs.passing_malloc,
@@ -134,6 +140,7 @@ Result<std::unique_ptr<MemorySession>> MemorySession::make(const SessionOptions&
   bpf_object__for_each_program(program, skeleton.obj) {
     bpf_program__set_autoload(program, std::find(wanted.begin(), wanted.end(), program) != wanted.end());
   }
+  for (bpf_program* each : uprobe_programs(skeleton)) prepare_for_uprobes(each);
   if (const int error = asyncleak_bpf::load(&skeleton); error != 0) {
     auto why = load_error(-error);
     if (error == -ENOMEM) why.advice = "give a lower --max-blocks";

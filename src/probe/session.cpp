@@ -84,6 +84,10 @@ Result<Session> Session::make(const SessionOptions& options) {
     bpf_map__set_max_entries(map, options.max_sites);
   }
   leave_out_memory(skeleton);
+  for (bpf_program* program : {skeleton.progs.task_init, skeleton.progs.task_dealloc, skeleton.progs.unawaited_warning,
+                               skeleton.progs.calibrate}) {
+    prepare_for_uprobes(program);
+  }
   if (const int error = asyncleak_bpf::load(&skeleton); error != 0) return fail(load_error(-error));
   for (bpf_program* program : {skeleton.progs.process_fork, skeleton.progs.process_exec, skeleton.progs.process_exit}) {
     bpf_link* link = bpf_program__attach(program);
