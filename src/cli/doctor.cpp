@@ -1,5 +1,6 @@
 #include "cli/doctor.h"
 
+#include "cli/doctor_memory.h"
 #include "cli/outputs.h"
 #include "elf/task_functions.h"
 #include "probe/environment.h"
@@ -102,6 +103,7 @@ int diagnose(const Options& options) {
   if (!catalog.processes().empty()) fmt::print("\n");
   for (const auto& [pid, process] : catalog.processes()) {
     const bool observable = describe_process(process);
+    if (!options.pids.empty() && observable && process.core->interpreter) describe_memory(stdout, process);
     if (!options.pids.empty()) able &= observable;
   }
   if (catalog.processes().empty()) fmt::print("no Python process is running\n");

@@ -208,8 +208,9 @@ void sort_findings(std::vector<Finding>& findings) {
   };
   std::stable_sort(findings.begin(), findings.end(), [&growth](const Finding& a, const Finding& b) {
     if (a.severity != b.severity) return a.severity > b.severity;
+    // Bytes first: who has allocations counted is looking for memory, and bytes do not compare with counts.
     if (a.allocated_growth_per_min.has_value() != b.allocated_growth_per_min.has_value()) {
-      return !a.allocated_growth_per_min;
+      return a.allocated_growth_per_min.has_value();
     }
     if (growth(a) != growth(b)) return growth(a) > growth(b);
     return a.outstanding.value_or(0) > b.outstanding.value_or(0);

@@ -63,9 +63,6 @@ bool counts_allocations(const ProcessSample& process) {
   return process.allocations && process.allocations->mode != MemoryMode::objects;
 }
 
-// Bytes that come and go say nothing about the process; the verdict of its tasks does.
-Verdict worrying(Verdict allocated) { return allocated >= Verdict::growing ? allocated : Verdict::fresh; }
-
 void add_allocations(ProcessRow& process, const SiteRow& site) {
   if (!process.allocated_bytes || !site.allocations) return;
   *process.allocated_bytes += site.allocations->bytes;
@@ -188,7 +185,7 @@ void Model::State::add_sites(Report& report, const Sample& sample, const Interva
     }
     if (site.allocations) add_allocations_of(report, site, owner_sample, interval);
     if (process != nullptr) {
-      process->verdict = std::max({process->verdict, row.verdict, worrying(row.allocated_verdict)});
+      process->verdict = std::max(process->verdict, worst_verdict(row));
       add_allocations(*process, row);
     }
     if (kind_of(*row.identity) != SiteKind::task) continue;

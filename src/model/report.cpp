@@ -1,6 +1,14 @@
 #include "model/report.h"
 
+#include <algorithm>
+
 namespace asyncleak {
+
+Verdict worst_verdict(const SiteRow& site) {
+  // Blocks are counted by their bytes. Bytes of tasks that come and go say nothing; what the tasks do does.
+  if (site.identity->blocks) return site.allocated_verdict;
+  return site.allocated_verdict >= Verdict::growing ? std::max(site.verdict, site.allocated_verdict) : site.verdict;
+}
 
 std::string_view name_of(Verdict verdict) {
   switch (verdict) {

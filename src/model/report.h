@@ -58,6 +58,9 @@ struct MemoryAccount {
   std::int64_t unexplained_bytes = 0;
 };
 
+// Of what the site counts and of its bytes: what a table calls the site.
+[[nodiscard]] Verdict worst_verdict(const SiteRow& site);
+
 struct ProcessRow {
   ProcessSample process;
   std::uint64_t outstanding = 0, created_total = 0, destroyed_total = 0;  // tasks

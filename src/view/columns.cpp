@@ -144,9 +144,7 @@ constexpr std::array table{
     Column{"growth", "+/MIN", "tasks/min", 8, Align::right, true, "growth_per_min", "",
            "how fast the lowest level of outstanding tasks rises; the default order, worse verdicts first",
            [](Site row, Owner) { return text_of(row.growth_per_min, format_change); },
-           [](Site row, Owner) {
-             return growth_value(std::max(row.verdict, row.allocated_verdict), row.growth_per_min, row.outstanding);
-           },
+           [](Site row, Owner) { return growth_value(worst_verdict(row), row.growth_per_min, row.outstanding); },
            process_growth_text, process_growth_value},
     Column{"created_per_s", "NEW/s", "tasks/s", 7, Align::right, true, "created_per_s", "",
            "tasks created per second over the last interval",
@@ -182,9 +180,9 @@ constexpr std::array table{
            "what they keep alive with their local variables and results, measured on some of them", held_text,
            [](Site row, Owner) { return number_of(row.held_bytes); }, nullptr, nullptr},
     Column{"verdict", "VERDICT", "", 8, Align::left, true, "verdict", "", "new, churn, steady, growing or leak",
-           [](Site row, Owner) { return std::string(name_of(row.verdict)); },
+           [](Site row, Owner) { return std::string(name_of(worst_verdict(row))); },
            [](Site row, Owner) {
-             return SortValue{true, static_cast<double>(row.verdict)};
+             return SortValue{true, static_cast<double>(worst_verdict(row))};
            },
            [](Process row) { return std::string(is_observed(row) ? name_of(row.verdict) : unknown_cell); },
            [](Process row) {

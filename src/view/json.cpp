@@ -145,7 +145,7 @@ Json site_json(const SiteRow& row, const ProcessRow* process, std::int64_t now_n
       {"held_at_least", row.held ? Json(row.held->at_least) : Json()},
       {"buffered_bytes", or_null(row.buffered_bytes)},
       {"holders", row.holders},
-      {"verdict", std::string(name_of(row.verdict))},
+      {"verdict", std::string(name_of(worst_verdict(row)))},
   });
   return json;
 }

@@ -73,7 +73,7 @@ Role cell_role(const PlacedColumn& placed, const TableRow& row) {
   const std::string_view id = placed.column->id;
   const bool of_bytes = row.site != nullptr && (id == "bytes" || id == "allocated_growth");
   if (!of_bytes && id != "verdict" && id != "coroutine" && id != "growth") return Role::normal;
-  Verdict verdict = row.site != nullptr ? row.site->verdict : row.process->verdict;
+  Verdict verdict = row.site != nullptr ? worst_verdict(*row.site) : row.process->verdict;
   if (of_bytes) verdict = row.site->allocated_verdict;
   if (verdict == Verdict::leak) return Role::bad;
   return verdict == Verdict::growing ? Role::warn : Role::normal;

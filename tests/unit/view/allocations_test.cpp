@@ -100,9 +100,9 @@ Memory: malloc 812: 3.1% of a core, 52.0k hits/s
 4 sites by +/MIN
 KIND  COROUTINE               OUT   BYTES +BYTES/min VERDICT CREATED AT
 task  shop.cart.refresh       812       -          - leak    api.py:31 handler
-task  serve                     8 12.0MiB   +1.20MiB steady  api.py:31 handler
+task  serve                     8 12.0MiB   +1.20MiB leak    api.py:31 handler
 task  jobs.Queue.run          112       -          - churn   api.py:31 handler
-alloc Handler._run            512 1.00MiB         0B churn   def feed.py:9
+alloc Handler._run            512 1.00MiB         0B new     def feed.py:9
 
 
 
@@ -242,7 +242,7 @@ TEST_CASE("bytes of a leak stand out, and its row comes before others of its tas
   const ScreenFrame frame = render(report, ui, {80, 24});
   CHECK(lines_with(to_text(frame), "task  ").front().find("serve") != std::string::npos);
   CHECK(frame.at(7, 40).role == Role::bad);  // BYTES
-  CHECK(frame.at(7, 6).role == Role::normal);
+  CHECK(frame.at(7, 6).role == Role::bad);   // its name
 }
 
 TEST_CASE("prices: the dearest first, and what is not counted says where the reason is") {
@@ -295,7 +295,7 @@ TEST_CASE("plain text: columns and lines about allocations only where there are 
   CHECK(
       lines_with(text, " serve ") ==
       std::vector<std::string>{
-          R"x( 812 uvicorn task  serve               8       -    -     0  2.50  0.50  5m12s     20s 12.0MiB   +1.20MiB   6144    - steady      108 /srv/shop/api.py:31 handler)x"});
+          R"x( 812 uvicorn task  serve               8       -    -     0  2.50  0.50  5m12s     20s 12.0MiB   +1.20MiB   6144    - leak        108 /srv/shop/api.py:31 handler)x"});
   CHECK(lines_with(text, "price: ") ==
         std::vector<std::string>{R"x(price: malloc 812: 3.1% of a core, 52.0k hits/s)x"});
   CHECK(
