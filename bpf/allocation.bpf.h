@@ -26,9 +26,10 @@ static __always_inline __u64 hash_key(__u64 key)
 	return mix(key, 0) * 0xbf58476d1ce4e5b9ull;
 }
 
-static __always_inline bool put_into(struct al_allocation_bucket *bucket, __u64 key, const struct al_allocation *block)
+static __always_inline bool put_into(struct al_allocation_bucket *bucket, int from, int to, __u64 key,
+				     const struct al_allocation *block)
 {
-	for (int i = 0; i < AL_BUCKET_SLOTS; i++) {
+	for (int i = from; i < to; i++) {
 		if (!bucket->keys[i] && !__sync_val_compare_and_swap(&bucket->keys[i], 0, key)) {
 			bucket->slots[i] = *block; /* nobody asks for KEY before the caller has its pointer */
 			return true;
@@ -72,16 +73,19 @@ static __noinline int take_allocation(__u64 key, struct al_allocation *block)
 	return 1;
 }
 
-/* 0: no room. There is no record of KEY. */
+/*
+ * 0: no room. There is no record of KEY. The last slot of a bucket is for those whose other bucket has no more either:
+ * at half fill that leaves one block in three thousand without a slot, where filling the first bucket leaves twelve.
+ */
 static __noinline int put_allocation(__u64 key, const struct al_allocation *block)
 {
 	__u64 hash = hash_key(key);
-	struct al_allocation_bucket *bucket = bucket_at(hash >> 32);
+	struct al_allocation_bucket *first = bucket_at(hash >> 32), *second = bucket_at(hash);
+	const int last = AL_BUCKET_SLOTS - 1;
 
-	if (bucket && put_into(bucket, key, block))
-		return 1;
-	bucket = bucket_at(hash);
-	if (bucket && put_into(bucket, key, block))
+	if (first && second &&
+	    (put_into(first, 0, last, key, block) || put_into(second, 0, last, key, block) ||
+	     put_into(first, last, AL_BUCKET_SLOTS, key, block) || put_into(second, last, AL_BUCKET_SLOTS, key, block)))
 		return 1;
 	__sync_fetch_and_add(&al_crowded_out, 1); /* before the record can be looked for */
 	if (!bpf_map_update_elem(&crowded_out, &key, block, BPF_NOEXIST))
@@ -145,15 +149,16 @@ static __noinline int block_born(const struct al_allocation *block, bool tracked
 	return 0;
 }
 
-static __noinline int block_freed(const struct al_allocation *block)
+/* Its record is gone; FREED: because it is, else there was no room to put the record back. */
+static __noinline int block_ends(const struct al_allocation *block, bool freed)
 {
 	struct al_site_memory *memory = bpf_map_lookup_elem(&site_memory, &block->site);
 	struct al_line *line;
 
 	if (!memory)
 		return 0;
-	__sync_fetch_and_add(&memory->freed_bytes, block->size);
-	__sync_fetch_and_add(&memory->freed_blocks, 1);
+	__sync_fetch_and_add(freed ? &memory->freed_bytes : &memory->untracked_bytes, block->size);
+	__sync_fetch_and_add(freed ? &memory->freed_blocks : &memory->untracked_blocks, 1);
 	age_bytes(memory, block->born_ns, block->size, false);
 	if (!block->line)
 		return 0;

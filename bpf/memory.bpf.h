@@ -115,7 +115,7 @@ static __noinline int charge(struct memory_thread *thread, struct al_memory *mem
 	if (!layout)
 		return 0;
 	if (take_allocation(key, &unseen)) /* freed where no probe is */
-		block_freed(&unseen);
+		block_ends(&unseen, true);
 	block.site = running_site(thread, layout, memory);
 	if (!block.site) {
 		__sync_fetch_and_add(&memory->untracked_blocks, 1);
@@ -195,7 +195,7 @@ static __always_inline void allocation_begins(const void *regs, struct memory_tr
 	struct request request = {};
 	struct memory_thread *thread;
 	struct pending_allocation *pending;
-	__u64 sp = stack_pointer(regs);
+	__u64 sp = stack_pointer(regs), old_key;
 
 	if (!read_request(&request, regs, &trap->cookie) || (!request.moves && request.size < trap->memory->min_size))
 		return;
@@ -207,18 +207,18 @@ static __always_inline void allocation_begins(const void *regs, struct memory_tr
 	if (is_nested(thread, sp))
 		return;
 	pending = &thread->pending;
+	old_key = request.pointer ? allocation_key(request.pointer, trap->memory->process) : 0;
+	/* glibc's reallocarray() jumps to realloc(), which then is asked for the block that was taken out already. */
+	if (pending->old_key != old_key || pending->sp != sp) {
+		if (pending->old_key) /* of a call whose return was lost: most of them succeed */
+			block_ends(&pending->old, true);
+		pending->old_key = old_key && take_allocation(old_key, &pending->old) ? old_key : 0;
+	}
 	pending->sp = sp;
 	pending->noted = 0;
 	pending->size = request.size;
 	pending->store = request.store;
 	pending->since_ticks = bpf_jiffies64();
-	pending->old_key = 0;
-	if (request.pointer) {
-		__u64 key = allocation_key(request.pointer, trap->memory->process);
-
-		if (take_allocation(key, &pending->old))
-			pending->old_key = key;
-	}
 }
 
 /* What realloc() was given is freed, or still there when it failed. */
@@ -226,10 +226,13 @@ static __always_inline void settle_old(struct pending_allocation *pending, __u64
 {
 	if (!pending->old_key)
 		return;
-	if (pointer || !pending->size) /* realloc(p, 0) frees, and may return NULL */
-		block_freed(&pending->old);
-	else if (!put_allocation(pending->old_key, &pending->old))
+	if (pointer || !pending->size) { /* realloc(p, 0) frees, and may return NULL */
+		block_ends(&pending->old, true);
+	} else if (!put_allocation(pending->old_key, &pending->old)) {
 		__sync_fetch_and_add(&memory->untracked_blocks, 1);
+		block_ends(&pending->old, false);
+	}
+	pending->old_key = 0;
 }
 
 static __always_inline void allocation_ends(const void *regs, struct memory_trap *trap)
@@ -247,7 +250,7 @@ static __always_inline void allocation_ends(const void *regs, struct memory_trap
 		return;
 	pointer = trapped_register(regs, 80); /* rax */
 	if (pending->store)
-		pointer = pointer ? 0 : user_u64(pending->store);
+		pointer = (__u32)pointer ? 0 : user_u64(pending->store); /* an int */
 	settle_old(pending, pointer, trap->memory);
 	pending->sp = 0;
 	if (pointer && pending->size >= trap->memory->min_size)
@@ -298,7 +301,7 @@ static __always_inline void block_given_back(const void *regs, struct memory_tra
 	struct al_allocation block;
 
 	if (pointer && take_allocation(allocation_key(pointer, trap->memory->process), &block))
-		block_freed(&block);
+		block_ends(&block, true);
 }
 
 static __always_inline void step_begins(const void *regs, struct memory_trap *trap)

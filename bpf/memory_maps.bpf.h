@@ -64,6 +64,7 @@ struct memory_thread {
 	struct pending_allocation pending;
 	__u64 tstate; /* a hint, checked before it is used */
 	__u64 dispatcher; /* code of the Python function from which the event loop calls callbacks; 0: not known */
+	__u64 dispatching; /* ... and its instruction that does, as the interpreter keeps it */
 	__u32 steps_begun; /* since the dispatcher was looked at */
 	__u32 stateless; /* allocations to go before its tstate is searched again */
 	__u64 ticks, tick_ns; /* the tick count and the clock when it was last read */

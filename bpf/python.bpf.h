@@ -152,6 +152,7 @@ struct thread_search {
 	__u64 pthread;
 	__u64 interpreter;
 	__u64 tstate;
+	__u64 idle; /* one of the thread's that it does not use now */
 	bool found;
 };
 
@@ -173,14 +174,20 @@ static long search_thread(__u32 index, struct thread_search *search)
 		search->found = true;
 		return 1;
 	}
+	if (!search->idle && window_u64(tstate.words, layout->thread_id) == search->pthread)
+		search->idle = search->tstate;
 	search->tstate = window_u64(tstate.words, layout->thread_next);
 	return 0;
 }
 
 #define AL_THREAD_SEARCH_STEPS 4096
 
-/* PyThreadState of the current thread, found in the runtime's lists and remembered; 0: none. */
-static __noinline __u64 find_tstate(const struct al_layout *layout, __u64 runtime, __u32 process, __u64 pthread)
+/*
+ * PyThreadState of the current thread, found in the runtime's lists and remembered; 0: none. A thread without the
+ * GIL uses none of its own (3.12+): then the one it will take again is in *IDLE.
+ */
+static __noinline __u64 find_tstate(const struct al_layout *layout, __u64 runtime, __u32 process, __u64 pthread,
+				    __u64 *idle)
 {
 	struct thread_search search = {.layout = layout, .pthread = pthread};
 	__u64 thread = bpf_get_current_pid_tgid();
@@ -188,6 +195,7 @@ static __noinline __u64 find_tstate(const struct al_layout *layout, __u64 runtim
 
 	search.interpreter = user_u64(runtime + layout->runtime_interpreters);
 	bpf_loop(AL_THREAD_SEARCH_STEPS, search_thread, &search, 0);
+	*idle = search.idle;
 	if (!search.found)
 		return 0;
 	found.tstate = search.tstate;
@@ -217,7 +225,7 @@ static __always_inline __u64 frame_of(const struct tstate_head *tstate, const st
 /* The innermost frame of the current thread; 0: not found. */
 static __noinline __u64 innermost_frame(const struct al_layout *layout, struct al_process *process)
 {
-	__u64 runtime = layout->runtime + process->bias, address, pthread;
+	__u64 runtime = layout->runtime + process->bias, address, pthread, idle;
 	__u64 thread = bpf_get_current_pid_tgid();
 	struct tstate_head tstate;
 
@@ -229,7 +237,7 @@ static __noinline __u64 innermost_frame(const struct al_layout *layout, struct a
 	address = remembered_tstate(process, thread);
 	if (address && open_window(tstate.words, address) && thread_runs_here(&tstate, layout, pthread))
 		return frame_of(&tstate, layout);
-	address = find_tstate(layout, runtime, process->id, pthread);
+	address = find_tstate(layout, runtime, process->id, pthread, &idle);
 	if (!address || !open_window(tstate.words, address))
 		return 0;
 	process->tstate = address; /* another thread may write in between: then the check above fails */

@@ -68,20 +68,26 @@ static __always_inline void step_begun(struct memory_thread *thread, __u64 sp, _
 static __always_inline __u64 tstate_of(struct memory_thread *thread, const struct al_layout *layout, __u64 bias,
 				       struct tstate_head *tstate)
 {
-	__u64 pthread = current_pthread();
+	__u64 pthread = current_pthread(), idle = 0;
 
-	if (thread->tstate && open_window(tstate->words, thread->tstate) && thread_runs_here(tstate, layout, pthread))
+	if (thread->tstate &&
+	    (!open_window(tstate->words, thread->tstate) || window_u64(tstate->words, layout->thread_id) != pthread))
+		thread->tstate = 0;
+	if (thread->tstate && thread_runs_here(tstate, layout, pthread))
 		return thread->tstate;
 	if (thread->stateless) {
 		thread->stateless--;
-		return 0;
-	}
-	thread->tstate = find_tstate(layout, layout->runtime + bias, thread->process, pthread);
-	if (thread->tstate && open_window(tstate->words, thread->tstate))
 		return thread->tstate;
-	thread->tstate = 0;
-	thread->stateless = 256; /* no thread of Python's: the search is long */
-	return 0;
+	}
+	/* It is no thread of Python's, or has let the GIL go, or is in another interpreter. The search is long. */
+	thread->tstate = find_tstate(layout, layout->runtime + bias, thread->process, pthread, &idle);
+	if (!thread->tstate) {
+		thread->tstate = idle;
+		thread->stateless = 256;
+	}
+	if (thread->tstate && !open_window(tstate->words, thread->tstate))
+		thread->tstate = 0;
+	return thread->tstate;
 }
 
 static __noinline __u64 thread_frame(struct memory_thread *thread, const struct al_layout *layout, __u64 bias)
@@ -107,7 +113,8 @@ static __always_inline bool python_frame(const struct frame_shape *shape, const 
 
 /*
  * The function from which the event loop calls what it has to call is the innermost Python function when a step
- * begins: Handle._run of asyncio, or whoever runs a loop written in C. Looked at now and then.
+ * begins: Handle._run of asyncio, or whoever runs a loop written in C, at the instruction that calls. Looked at now
+ * and then.
  */
 #define AL_STEPS_PER_LOOK 1024
 static __noinline int learn_dispatcher(struct memory_thread *thread, const struct al_layout *layout, __u64 bias)
@@ -119,8 +126,10 @@ static __noinline int learn_dispatcher(struct memory_thread *thread, const struc
 		return 0;
 	thread->steps_begun = 0;
 	shape_frame(&shape, layout);
-	if (python_frame(&shape, layout, thread_frame(thread, layout, bias), &view))
+	if (python_frame(&shape, layout, thread_frame(thread, layout, bias), &view)) {
 		thread->dispatcher = view.code;
+		thread->dispatching = view.instr;
+	}
 	return 0;
 }
 
@@ -128,9 +137,10 @@ struct callback_search {
 	const struct al_layout *layout;
 	const struct al_block *block;
 	__u64 frame;
-	__u64 dispatcher;
+	__u64 dispatcher, dispatching;
 	__u64 callback; /* the Python function last seen, further in */
 	bool found;
+	bool moved; /* the dispatcher is there, and does something else */
 	struct frame_shape shape;
 };
 
@@ -148,7 +158,8 @@ static long search_callback(__u32 index, struct callback_search *search)
 	if (!view.python)
 		return 0;
 	if (view.code == search->dispatcher) {
-		search->found = true;
+		search->found = view.instr == search->dispatching;
+		search->moved = !search->found;
 		return 1;
 	}
 	search->callback = view.code;
@@ -160,7 +171,8 @@ static long search_callback(__u32 index, struct callback_search *search)
 /* Code of the callback that runs; 0: none does, or it is written in C. */
 static __noinline __u64 running_callback(struct memory_thread *thread, const struct al_layout *layout, __u64 bias)
 {
-	struct callback_search search = {.layout = layout, .dispatcher = thread->dispatcher};
+	struct callback_search search = {
+	    .layout = layout, .dispatcher = thread->dispatcher, .dispatching = thread->dispatching};
 	struct al_block *block;
 
 	if (!thread->dispatcher)
@@ -174,6 +186,8 @@ static __noinline __u64 running_callback(struct memory_thread *thread, const str
 	bpf_loop(AL_CALLBACK_DEPTH, search_callback, &search, 0);
 	if (block)
 		release_block(block);
+	if (search.moved)
+		thread->steps_begun = AL_STEPS_PER_LOOK;
 	return search.found ? search.callback : 0;
 }
 

@@ -6,6 +6,11 @@ namespace {
 
 constexpr Address block = 0x7f1000000010;
 
+// How struct al_block of python.bpf.h begins.
+struct al_block_head {
+  std::uint64_t taken;
+};
+
 // A loop whose callbacks are called by Handle._run, and that has run a task.
 struct Loop {
   explicit Loop(const python::LayoutRow& row) : counted(row), thread(counted) {
@@ -45,6 +50,7 @@ TEST_CASE("what a callback allocates is charged to its function, however deep it
       CHECK(Counted::balance(U"on_data") == Balance{111, 3});
       CHECK(Counted::balance(U"parse") == Balance{1000, 1});
       CHECK(Counted::site(U"") == 0);
+      CHECK(kernel().map("blocks").find<al_block_head>(std::uint32_t{0})->taken == 0);
       Counted::check_sound();
     }
   });
@@ -199,6 +205,11 @@ TEST_CASE("the dispatcher is looked at again every 1024 steps") {
   loop.counted.run_python({uvloop[0], uvloop[1], callback});
   loop.malloc(10);
   CHECK(Counted::balance(U"on_data") == Balance{10, 1});
+  loop.counted.run_python(loop.stack);
+  loop.thread.step(loop.task, [] {});  // not looked at
+  loop.counted.run_python({uvloop[0], uvloop[1], callback});
+  loop.malloc(100);
+  CHECK(Counted::balance(U"on_data") == Balance{110, 2});
 }
 
 TEST_CASE("a thread without Python is outside, and is searched for again after 256 allocations") {
@@ -257,6 +268,69 @@ TEST_CASE("in a subinterpreter the active state of the thread counts") {
     process.python.set_active(process.thread, true);
     loop.malloc(10);
     CHECK(Counted::balance(U"on_data") == Balance{10, 1});
+  });
+}
+
+TEST_CASE("two threads at the same callback for the first time: one site") {
+  Loop loop(line(11));
+  loop.run({loop.counted.function(U"on_data")});
+  kernel().map("site_ids").before_next_update([&] { loop.malloc(1); });
+  loop.malloc(10);
+  CHECK(Counted::balance(U"on_data") == Balance{11, 2});
+  CHECK(kernel().map("free_sites").size() == 1);
+  Counted::check_sound();
+}
+
+TEST_CASE("a site beyond the counters is not charged") {
+  Loop loop(line(11));
+  loop.run({loop.counted.function(U"on_data")});
+  kernel().map("site_memory").resize(1);
+  loop.malloc(10);
+  loop.thread.free(loop.next);
+  CHECK(Counted::records().empty());
+}
+
+TEST_CASE("a thread that has let the GIL go is where it was") {
+  for_each_line([](const python::LayoutRow& row) {
+    Loop loop(row);
+    Process& process = loop.counted.process;
+    loop.run({loop.counted.function(U"on_data")});
+    process.python.set_active(process.thread, false);
+    for (int i = 0; i < 600; i++) loop.malloc(1);  // searched for again meanwhile
+    CHECK(Counted::balance(U"on_data") == Balance{600, 600});
+    Caller other(loop.counted);
+    other.set_tid(102);  // that is not known yet
+    other.malloc(10, block);
+    CHECK(Counted::balance(U"") == Balance{10, 1});  // its loop is not known, its stack is
+    Counted::memory().flags = AL_MEMORY_LINES;
+    other.malloc(100, block + 0x100);
+    CHECK(al_line_ids_used == 1);
+    process.python.set_pthread(process.thread, 1);  // a new thread's
+    loop.malloc(1000);
+    CHECK(Counted::balance(U"") == Balance{1110, 3});
+    CHECK(Machine::dropped() == 0);
+  });
+}
+
+TEST_CASE("the dispatcher does something else than to call: outside, and it is looked at again") {
+  for_each_line([](const python::LayoutRow& row) {
+    Loop loop(row);
+    Python& python = loop.counted.process.python;
+    const Address elsewhere = python.frame(loop.stack[2], 40, python.has_entry_frames() ? python.entry_frame(0) : 0);
+    const Address handler = python.frame(loop.counted.function(U"exception_handler"), 8, elsewhere);
+    python.run(loop.counted.process.thread, handler);
+    loop.malloc(1);
+    CHECK(Counted::balance(U"") == Balance{1, 1});
+    CHECK(Counted::site(U"exception_handler") == 0);
+    // Another build of the function's code calls from there.
+    python.run(loop.counted.process.thread, elsewhere);
+    loop.thread.step(loop.task, [] {});
+    python.run(loop.counted.process.thread, handler);
+    loop.malloc(10);
+    CHECK(Counted::balance(U"exception_handler") == Balance{10, 1});
+    loop.run({loop.counted.function(U"on_data")});
+    loop.malloc(100);
+    CHECK(Counted::balance(U"") == Balance{101, 2});
   });
 }
 

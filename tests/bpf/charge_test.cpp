@@ -90,6 +90,13 @@ TEST_CASE("a task nobody told of is charged by its coroutine, one site for all o
     thread.step(first, [&] { thread.malloc(1000, block); });
     thread.step(second_task, [&] { thread.malloc(100, block + 0x1000); });
     thread.step(counted.older_task(U"other"), [&] { thread.malloc(1, block + 0x2000); });
+    // The same code by another name: a decorator's.
+    const Address third = counted.process.memory->allocate(0x100);
+    const auto code = counted.process.memory->get<Address>(coroutine + row.layout.coro_code) & ~Address{3};
+    counted.process.memory->put(third + Counted::task_coro,
+                                counted.process.python.coroutine(code, counted.process.python.str(U"wrapped")));
+    thread.step(third, [&] { thread.malloc(5, block + 0x3000); });
+    CHECK(Counted::balance(U"wrapped") == Balance{5, 1});
     const std::uint32_t site = Counted::site(U"work");
     CHECK(Counted::balance(site) == Balance{1100, 2});
     CHECK(Counted::balance(U"other") == Balance{1, 1});
@@ -189,6 +196,42 @@ TEST_CASE("a step whose return is lost ends with the next one that begins as far
   CHECK(Counted::balance(U"outer") == Balance{100, 1});
   CHECK(Counted::balance(U"") == Balance{1000, 1});
   CHECK(Counted::balance(U"lost") == Balance{0, 0});
+}
+
+TEST_CASE("steps whose returns are lost at one place do not add up") {
+  Counted counted(line(11));
+  Caller thread(counted);
+  const Address lost = counted.new_task(U"lost"), next = counted.new_task(U"next");
+  for (int i = 0; i < 20; i++) {
+    thread.enter(AL_CALL_STEP, {lost});
+    thread.leave_unseen();
+  }
+  thread.step(next, [&] { thread.malloc(10, block); });
+  CHECK(Counted::balance(U"next") == Balance{10, 1});
+}
+
+TEST_CASE("a step that calls another with nothing but the return address on the stack between them goes on") {
+  Counted counted(line(11));
+  Caller thread(counted);
+  thread.frame = 8;
+  const Address outer = counted.new_task(U"outer"), inner = counted.new_task(U"inner");
+  thread.step(outer, [&] {
+    thread.step(inner, [] {});
+    thread.malloc(10, block);
+  });
+  CHECK(Counted::balance(U"outer") == Balance{10, 1});
+}
+
+TEST_CASE("whose a step is is asked once") {
+  Counted counted(line(11));
+  Caller thread(counted);
+  const Address task = counted.new_task(U"work");
+  thread.step(task, [&] {
+    thread.malloc(1, block);
+    Machine::destroy(task);
+    thread.malloc(10, block + 0x1000);
+  });
+  CHECK(Counted::balance(U"work") == Balance{11, 2});
 }
 
 TEST_CASE("a step may end at a place inside its function, where the stack is as at its beginning") {

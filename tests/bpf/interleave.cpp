@@ -54,8 +54,12 @@ class Turns {
       used_ = 1;
       return;
     }
+    const Thread current = kernel().current;
+    const std::uint64_t cookie = kernel().cookie;
     cpus_[1 - who].may_run.release();
     cpus_[who].may_run.acquire();
+    kernel().current = current;
+    kernel().cookie = cookie;
     used_ = 1;  // the access that was held up
   }
 

@@ -127,6 +127,12 @@ void Machine::exit(const Process& process, int threads_left) {
 
 void Machine::exec(const Process& process) { fire(process_exec, thread_of(process), thread_of(process)); }
 
+void Machine::memory_exec(const Process& process) { fire(::memory_exec, thread_of(process), thread_of(process)); }
+
+void Machine::memory_thread_exit(const Process& process) {
+  fire(::memory_thread_exit, thread_of(process), thread_of(process));
+}
+
 const al_process* Machine::process(std::uint32_t tgid) { return kernel().map("processes").find<al_process>(tgid); }
 
 std::vector<Site> Machine::sites(std::uint32_t process) {

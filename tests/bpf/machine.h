@@ -64,6 +64,9 @@ class Machine {
   static void start_thread(const Process& process);
   static void exit(const Process& process, int threads_left = 0);
   static void exec(const Process& process);
+  // The same two as the memory modes see them.
+  static void memory_exec(const Process& process);
+  static void memory_thread_exit(const Process& process);
 
   [[nodiscard]] static const al_process* process(std::uint32_t tgid);
   // The sites user space would show, of one process (id) or all.

@@ -1,5 +1,6 @@
 #include "memory_machine.h"
 
+#include <array>
 #include <cstring>
 #include <map>
 #include <ostream>
@@ -159,11 +160,11 @@ Caller::Caller(const Counted& counted, std::uint32_t tid)
 
 void Caller::fire(int (*program)(void*), al_call function, std::initializer_list<std::uint64_t> arguments,
                   std::uint64_t result, std::uint64_t sp) const {
-  static constexpr std::size_t places[] = {rdi, rsi, rdx};
-  std::uint64_t regs[register_count];
-  std::fill(std::begin(regs), std::end(regs), 0xbad);
-  std::size_t next = 0;
-  for (const std::uint64_t argument : arguments) regs[places[next++]] = argument;
+  constexpr std::array places{rdi, rsi, rdx};
+  std::array<std::uint64_t, register_count> regs;
+  regs.fill(0xbad);
+  const auto* place = places.begin();
+  for (const std::uint64_t argument : arguments) regs[*place++] = argument;
   regs[rax] = result;
   regs[rsp] = sp;
   al_memory_cookie cookie{Counted::index, static_cast<__u8>(function), rdi, rsi, rdx, {}};
@@ -172,7 +173,7 @@ void Caller::fire(int (*program)(void*), al_call function, std::initializer_list
   const std::uint64_t before = kernel().cookie;
   std::memcpy(&kernel().cookie, &cookie, sizeof(cookie));
   run();
-  program(regs);
+  program(regs.data());
   kernel().cookie = before;
 }
 

@@ -91,10 +91,10 @@ class Caller {
 
   // Of a step's wrapper: where the task is in it; 0: it is the task.
   std::uint32_t step_offset = 0;
+  // What a call takes of the stack.
+  std::uint64_t frame = 0x80;
 
  private:
-  static constexpr std::uint64_t frame = 0x80;
-
   void fire(int (*program)(void*), al_call function, std::initializer_list<std::uint64_t> arguments,
             std::uint64_t result, std::uint64_t sp) const;
 
