@@ -35,13 +35,15 @@ struct al_memory_cookie {
 	__u16 memory; /* index of `memories` */
 	__u8 call; /* enum al_call */
 	__u8 first, second, third; /* registers; AL_CALL_STEP: third is the offset of the task in self, in words */
-	__u8 padding[2];
+	__u8 object; /* bool: a function of Python's own allocator */
+	__u8 padding;
 };
 
 #define AL_MAX_MEMORIES 256 /* processes whose allocations are counted at a time */
 
 enum al_memory_flag {
 	AL_MEMORY_LINES = 1 << 0, /* --memory-lines */
+	AL_MEMORY_OBJECTS = 1 << 1, /* --memory all */
 };
 
 /* A process whose allocations are counted. User space fills the first part before it attaches. */
@@ -61,7 +63,11 @@ struct al_memory {
 	__u64 timed_ns; /* ... from entry to exit of the program, the trap itself not included */
 	__u64 return_hits; /* of hits: at the return of a function, a trap more */
 	__u64 untracked_blocks; /* no room for their record */
+	/* AL_MEMORY_OBJECTS: small blocks that Python's own allocator gave, took back, and took back without our record */
+	__u64 small_born, small_freed, small_unknown;
 };
+
+#define AL_SMALL_BYTES 512 /* Python's own allocator serves these, except 0: Objects/obmalloc.c, 3.8 to 3.15 */
 
 /* A block that was not freed. */
 struct al_allocation {

@@ -221,13 +221,23 @@ static __always_inline void allocation_begins(const void *regs, struct memory_tr
 	pending->since_ticks = bpf_jiffies64();
 }
 
-/* What realloc() was given is freed, or still there when it failed. */
-static __always_inline void settle_old(struct pending_allocation *pending, __u64 pointer, struct al_memory *memory)
+static __always_inline bool is_small(const struct al_memory_cookie *cookie, __u64 size)
 {
+	return cookie->object && size && size <= AL_SMALL_BYTES;
+}
+
+/* What realloc() was given is freed, or still there when it failed. */
+static __always_inline void settle_old(struct pending_allocation *pending, __u64 pointer,
+				       const struct memory_trap *trap)
+{
+	struct al_memory *memory = trap->memory;
+
 	if (!pending->old_key)
 		return;
 	if (pointer || !pending->size) { /* realloc(p, 0) frees, and may return NULL */
 		block_ends(&pending->old, true);
+		if (is_small(&trap->cookie, pending->old.size))
+			__sync_fetch_and_add(&memory->small_freed, 1);
 	} else if (!put_allocation(pending->old_key, &pending->old)) {
 		__sync_fetch_and_add(&memory->untracked_blocks, 1);
 		block_ends(&pending->old, false);
@@ -251,10 +261,13 @@ static __always_inline void allocation_ends(const void *regs, struct memory_trap
 	pointer = trapped_register(regs, 80); /* rax */
 	if (pending->store)
 		pointer = (__u32)pointer ? 0 : user_u64(pending->store); /* an int */
-	settle_old(pending, pointer, trap->memory);
+	settle_old(pending, pointer, trap);
 	pending->sp = 0;
-	if (pointer && pending->size >= trap->memory->min_size)
-		charge(thread, trap->memory, pointer, pending->size);
+	if (!pointer || pending->size < trap->memory->min_size)
+		return;
+	if (is_small(&trap->cookie, pending->size))
+		__sync_fetch_and_add(&trap->memory->small_born, 1);
+	charge(thread, trap->memory, pointer, pending->size);
 }
 
 /* The same at places inside malloc (src/elf/return_points.h): at one, or its size at one and its block at another. */
@@ -295,13 +308,39 @@ static __always_inline void malloc_passed(const void *regs, struct memory_trap *
 		charge(thread, trap->memory, pointer, size);
 }
 
+/*
+ * A block without a record, given back under --memory all. Python's own allocator passes on to free() what is not
+ * its own; the rest were small blocks of its pools.
+ */
+static __always_inline void unknown_given_back(const void *regs, struct memory_trap *trap, __u64 pointer)
+{
+	struct memory_thread *thread = this_thread(trap->memory);
+
+	if (!thread || is_nested(thread, stack_pointer(regs))) /* realloc() gives back what it was given */
+		return;
+	if (trap->cookie.object) {
+		thread->passed_on = pointer;
+		__sync_fetch_and_add(&trap->memory->small_unknown, 1);
+	} else if (thread->passed_on == pointer) {
+		thread->passed_on = 0;
+		__sync_fetch_and_add(&trap->memory->small_unknown, -1);
+	}
+}
+
 static __always_inline void block_given_back(const void *regs, struct memory_trap *trap)
 {
 	__u64 pointer = argument(regs, trap->cookie.first);
 	struct al_allocation block;
 
-	if (pointer && take_allocation(allocation_key(pointer, trap->memory->process), &block))
+	if (!pointer)
+		return;
+	if (take_allocation(allocation_key(pointer, trap->memory->process), &block)) {
 		block_ends(&block, true);
+		if (is_small(&trap->cookie, block.size))
+			__sync_fetch_and_add(&trap->memory->small_freed, 1);
+	} else if (trap->memory->flags & AL_MEMORY_OBJECTS) {
+		unknown_given_back(regs, trap, pointer);
+	}
 }
 
 static __always_inline void step_begins(const void *regs, struct memory_trap *trap)

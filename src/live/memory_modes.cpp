@@ -30,6 +30,10 @@ Result<elf::Image> image_of(const python::MappedFile& file) {
   return image;
 }
 
+bool is_free_threaded(const probe::KnownProcess& process) {
+  return (process.core->interpreter->layout.flags & AL_FREE_THREADED) != 0;
+}
+
 // "glibc (/usr/lib/x86_64-linux-gnu/libc.so.6)"
 std::string describe(const python::MappedFile& file, const elf::Image& image) {
   const auto allocator = elf::find_c_allocator(image);
@@ -61,11 +65,14 @@ void MemoryModes::update(const probe::Catalog& catalog, probe::TaskRecords& reco
   follow(catalog);
   const auto now_ns = probe::monotonic_ns();
   for (auto& [pid, known] : known_) {
-    if (known.counting && known.counting->session->memory(known.counting->memory).process == 0) {
+    if (known.counting && known.counting->counters().process == 0) {
       stop(known);  // it called exec: another memory
       known.trouble.clear();
     }
-    if (known.counting) {
+    if (known.counting && !pools_agree(known)) {
+      stop(known);
+      fall_back(known, catalog.processes().at(pid), records);
+    } else if (known.counting) {
       check_price(known, cost, now_ns);
     } else if (known.mode != known.wanted && known.trouble.empty()) {
       switch_to(known, catalog.processes().at(pid), records);
@@ -88,22 +95,44 @@ void MemoryModes::switch_to(Known& known, const probe::KnownProcess& process, pr
   known.trouble.clear();
   if (known.wanted == MemoryMode::objects) return;
   auto counting = start(process, known.wanted, records);
-  if (!counting && known.wanted == MemoryMode::all) {
-    known.trouble = counting.error().message;
-    counting = start(process, MemoryMode::malloc, records);
-    if (counting) known.mode = MemoryMode::malloc;
-  } else if (counting) {
+  if (counting) {
     known.mode = known.wanted;
+    known.counting = std::move(*counting);
+  } else {
+    known.trouble = counting.error().message;
+    if (known.wanted == MemoryMode::all) fall_back(known, process, records);
   }
+  if (known.counting && known.trouble.empty() && is_free_threaded(process)) {
+    known.trouble =
+        "this build has an allocator of its own for objects of every size: only what extensions allocate is seen";
+  }
+}
+
+// The trouble why stands.
+void MemoryModes::fall_back(Known& known, const probe::KnownProcess& process, probe::TaskRecords& records) {
+  auto counting = start(process, MemoryMode::malloc, records);
   if (!counting) {
     known.trouble = counting.error().message;
     return;
   }
+  known.mode = MemoryMode::malloc;
   known.counting = std::move(*counting);
-  if (known.trouble.empty() && (process.core->interpreter->layout.flags & AL_FREE_THREADED) != 0) {
-    known.trouble =
-        "this build has an allocator of its own for objects of every size: only what extensions allocate is seen";
+}
+
+bool MemoryModes::pools_agree(Known& known) {
+  auto& counting = *known.counting;
+  if (!counting.pools) return true;
+  switch (counting.pools->look([&] { return counting.counters(); })) {
+    case PoolCheck::Verdict::undecided:
+      return true;
+    case PoolCheck::Verdict::agrees:
+      counting.pools.reset();
+      return true;
+    case PoolCheck::Verdict::disagrees:
+      break;
   }
+  known.trouble = counting.pools->finding();
+  return false;
 }
 
 Result<MemoryMode> MemoryModes::set(const probe::KnownProcess& process, MemoryMode mode, probe::TaskRecords& records) {
@@ -155,7 +184,8 @@ Result<MemoryModes::Counting> MemoryModes::start(const probe::KnownProcess& proc
   wire.process = opened->id;
   wire.tgid = static_cast<std::uint32_t>(pid);
   wire.core = process.core->index;
-  wire.flags = options_.lines ? AL_MEMORY_LINES : 0;
+  if (options_.lines) wire.flags |= AL_MEMORY_LINES;
+  if (mode == MemoryMode::all) wire.flags |= AL_MEMORY_OBJECTS;
   wire.bias = process.bias;
   wire.min_size = options_.min_size;
   if (const auto truth = core->dynamic_symbol("_Py_TrueStruct")) wire.true_object = *truth + process.bias;
@@ -181,7 +211,16 @@ Result<MemoryModes::Counting> MemoryModes::start(const probe::KnownProcess& proc
     if (done) done = attach(counting, *provider, Part::c_allocator, probe::plan_c_allocator, pid);
     return done;
   };
-  if (auto begun = begin(); !begun) {
+  auto begun = begin();
+  if (begun && mode == MemoryMode::all && options_.min_size == 0) {
+    auto check = PoolCheck::begin(process, [&] { return counting.counters(); });
+    if (check) {
+      counting.pools = std::move(*check);
+    } else {
+      begun = fail(check.error());
+    }
+  }
+  if (!begun) {
     stop(made);
     return fail(begun.error());
   }
@@ -204,7 +243,7 @@ void MemoryModes::stop(Known& known) {
 void MemoryModes::check_price(Known& known, const probe::TrapCost& cost, std::int64_t now_ns) {
   auto& counting = *known.counting;
   if (now_ns - counting.checked_ns < price_window_ns) return;
-  const auto memory = counting.session->memory(counting.memory);
+  const auto memory = counting.counters();
   const auto hits = static_cast<double>(memory.hits - counting.checked_hits);
   const double percent = 100 * hits * hit_cost_ns(memory, cost) / static_cast<double>(now_ns - counting.checked_ns);
   counting.checked_hits = memory.hits;
@@ -230,7 +269,7 @@ void MemoryModes::add_to(Sample& sample, const probe::TrapCost& cost) const {
       process.warnings.push_back(fmt::format("--memory {}: {}", name_of(known.wanted), known.trouble));
     }
     if (!known.counting) continue;
-    const auto memory = known.counting->session->memory(known.counting->memory);
+    const auto memory = known.counting->counters();
     shown.allocator = known.counting->allocator;
     shown.since_ns = known.counting->since_ns;
     shown.hits_total = memory.hits;

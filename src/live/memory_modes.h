@@ -5,6 +5,7 @@
 #pragma once
 
 #include "elf/image.h"
+#include "live/pool_check.h"
 #include "probe/calibration.h"
 #include "probe/catalog.h"
 #include "probe/memory_session.h"
@@ -58,6 +59,8 @@ class MemoryModes {
     std::vector<probe::Attachment> probes;
     std::uint64_t checked_hits = 0;  // when the price was last looked at
     std::int64_t checked_ns = 0;
+    std::optional<PoolCheck> pools;  // until it has decided
+    [[nodiscard]] al_memory counters() const { return session->memory(memory); }
   };
   struct Known {
     std::uint64_t start_ticks = 0;
@@ -69,11 +72,14 @@ class MemoryModes {
 
   void follow(const probe::Catalog& catalog);
   void switch_to(Known& known, const probe::KnownProcess& process, probe::TaskRecords& records);
+  void fall_back(Known& known, const probe::KnownProcess& process, probe::TaskRecords& records);
   [[nodiscard]] Result<Counting> start(const probe::KnownProcess& process, MemoryMode mode,
                                        probe::TaskRecords& records);
   [[nodiscard]] Result<void> attach(Counting& counting, const python::MappedFile& file, Part part, const Plan& plan,
                                     pid_t pid);
   void stop(Known& known);
+  // False: the mode all is not exact here, and known.trouble says why.
+  [[nodiscard]] static bool pools_agree(Known& known);
   void check_price(Known& known, const probe::TrapCost& cost, std::int64_t now_ns);
 
   probe::Session& session_;

@@ -11,30 +11,33 @@
 #include "probe/catalog.h"
 #include "util/result.h"
 
+#include <cstdint>
 #include <functional>
 #include <memory>
+#include <string>
 
 namespace asyncleak::live {
 
 class PoolCheck {
  public:
-  // COUNTED reads the kernel's counters of the process.
+  // COUNTED reads the kernel's counters of the process. Error: its pools cannot be read, and why.
   using Counted = std::function<al_memory()>;
-  // Error: the pools cannot be read, and why.
   [[nodiscard]] static Result<PoolCheck> begin(const probe::KnownProcess& process, const Counted& counted);
 
   enum class Verdict { undecided, agrees, disagrees };
-  // Undecided until enough was allocated to tell.
+  // Undecided until enough small blocks came and went to tell.
   [[nodiscard]] Verdict look(const Counted& counted);
-  // Of the last look: "of 5210 small blocks that came, 912 were seen".
+  // Of a disagreement, in words.
   [[nodiscard]] const std::string& finding() const { return finding_; }
 
  private:
   struct Moment {
-    std::int64_t in_pools = 0;   // blocks in use
-    std::int64_t counted = 0;    // came less went, since the probes are there
-    std::uint64_t events = 0;
+    std::int64_t in_pools = 0;  // blocks in use
+    std::int64_t counted = 0;   // came less went since the probes are there, in the middle of the walk of the pools
+    std::int64_t unsure = 0;    // came or went during the walk
+    std::int64_t events = 0;    // came or went in all
   };
+  explicit PoolCheck(std::unique_ptr<ProcessReader> reader) : reader_(std::move(reader)) {}
   [[nodiscard]] Result<Moment> read(const Counted& counted);
 
   std::unique_ptr<ProcessReader> reader_;

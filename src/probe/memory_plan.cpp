@@ -140,6 +140,7 @@ Result<std::vector<MemoryProbe>> plan_object_allocator(const elf::Image& core) {
   add_allocating(probes, core, AL_CALL_MALLOC, allocator->malloc);
   add_allocating(probes, core, AL_CALL_CALLOC, allocator->calloc);
   add_allocating(probes, core, AL_CALL_REALLOC, allocator->realloc);
+  for (auto& probe : probes) probe.cookie.object = 1;
   return probes;
 }
 
