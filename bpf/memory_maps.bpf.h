@@ -62,7 +62,8 @@ struct memory_thread {
 	__u32 steps; /* how many of the array are in use */
 	struct running_step step[AL_MAX_NESTED_STEPS];
 	struct pending_allocation pending;
-	__u64 passed_on; /* a pointer without a record that Python's own allocator was given: it may pass it on to free() */
+	__u64
+	    passed_on; /* a pointer without a record that Python's own allocator was given: it may pass it on to free() */
 	__u64 tstate; /* a hint, checked before it is used */
 	__u64 dispatcher; /* code of the Python function from which the event loop calls callbacks; 0: not known */
 	__u64 dispatching; /* ... and its instruction that does, as the interpreter keeps it */

@@ -150,8 +150,7 @@ static long search_callback(__u32 index, struct callback_search *search)
 
 	if (!search->frame)
 		return 1;
-	if (!(search->block &&
-	      view_frame_in(search->block, &view, &search->shape, search->layout, search->frame)) &&
+	if (!(search->block && view_frame_in(search->block, &view, &search->shape, search->layout, search->frame)) &&
 	    !view_frame(&view, &search->shape, search->layout, search->frame))
 		return 1;
 	search->frame = view.back;
@@ -243,7 +242,8 @@ static __noinline __u32 unrecorded_site(const struct al_layout *layout, const st
 	view_coroutine(&view, layout, memory->bias);
 	if (!view.code)
 		return 0;
-	if (process->core == AL_NO_CORE) { /* opened by user space, no task created yet: find_core() would say the same */
+	if (process->core ==
+	    AL_NO_CORE) { /* opened by user space, no task created yet: find_core() would say the same */
 		process->bias = memory->bias;
 		process->core = memory->core;
 	}
@@ -275,7 +275,7 @@ static __always_inline __u32 site_of_task(const struct al_layout *layout, const 
 
 /* Whom the current thread allocates for; 0: no room for another site. */
 static __always_inline __u32 running_site(struct memory_thread *thread, const struct al_layout *layout,
-				     const struct al_memory *memory)
+					  const struct al_memory *memory)
 {
 	struct running_step *step;
 
