@@ -18,7 +18,7 @@ namespace asyncleak::probe {
 
 namespace {
 
-// At this fill one block in some ten thousand finds both its buckets full and goes to crowded_out.
+// At this fill three blocks in ten thousand find both their buckets full and go to crowded_out.
 constexpr std::uint32_t slots_per_block = 2;
 
 const bpf_program* program_of(const asyncleak_bpf& skeleton, MemoryProgram program) {

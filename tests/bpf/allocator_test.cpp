@@ -227,7 +227,7 @@ TEST_CASE("an allocator's arguments are taken from the registers the cookie name
     regs[other] = 100;
     regs[rsp] = 0x7ffd00000000;
     const auto fire = [&](int (*program)(void*), al_call function) {
-      const al_memory_cookie cookie{Counted::index, static_cast<__u8>(function), first, other, 0, {}};
+      const al_memory_cookie cookie{Counted::index, static_cast<__u8>(function), first, other, 0, 0, 0};
       std::memcpy(&kernel().cookie, &cookie, sizeof(cookie));
       scene.thread.run();
       program(regs);

@@ -167,7 +167,7 @@ void Caller::fire(int (*program)(void*), al_call function, std::initializer_list
   for (const std::uint64_t argument : arguments) regs[*place++] = argument;
   regs[rax] = result;
   regs[rsp] = sp;
-  al_memory_cookie cookie{Counted::index, static_cast<__u8>(function), rdi, rsi, rdx, {}};
+  al_memory_cookie cookie{Counted::index, static_cast<__u8>(function), rdi, rsi, rdx, object ? __u8{1} : __u8{0}, 0};
   if (function == AL_CALL_STEP || function == AL_CALL_STEP_LEFT) cookie.third = static_cast<__u8>(step_offset / 8);
   if (function == AL_CALL_EAGER) cookie.second = rdx;  // self, args, kwds
   const std::uint64_t before = kernel().cookie;

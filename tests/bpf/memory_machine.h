@@ -91,6 +91,7 @@ class Caller {
 
   // Of a step's wrapper: where the task is in it; 0: it is the task.
   std::uint32_t step_offset = 0;
+  bool object = false;  // the functions are those of Python's own allocator
   // What a call takes of the stack.
   std::uint64_t frame = 0x80;
 
