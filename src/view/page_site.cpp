@@ -27,7 +27,7 @@ void add_identity(std::vector<Line>& lines, const SiteRow& site, const ProcessRo
   const SiteIdentity& identity = *site.identity;
   lines.push_back({{cut_left(to_printable(identity.coroutine), width - verdict_width), Role::strong},
                    {"  "},
-                   {std::string(name_of(site.verdict)), role_of(site.verdict)}});
+                   {std::string(name_of(worst_verdict(site))), role_of(worst_verdict(site))}});
   if (!identity.file.empty()) {
     const std::string line = identity.line ? fmt::format(":{}", *identity.line) : "";
     lines.push_back({{fmt::format("defined at {}{}", to_printable(identity.file), line)}});

@@ -135,7 +135,7 @@ Trust:  exact since attach, maps 12.0% full, nothing dropped
 Probes: 240 hits/s of 480 ns, overhead 0% of a core
 Memory: malloc 812: 3.1% of a core, 52.0k hits/s
 
-serve  steady
+serve  leak
 defined at /srv/shop/cart.py:42
 process 812 uvicorn, Python 3.11.2, counts: since-attach
 Tasks   8 outstanding of 108 created, 100 destroyed
@@ -184,7 +184,7 @@ Trust:  exact since attach, maps 12.0% full, nothing dropped
 Probes: 240 hits/s of 480 ns, overhead 0% of a core
 Memory: malloc 812: 3.1% of a core, 52.0k hits/s
 
-Handler._run  churn
+Handler._run  new
 defined at /srv/shop/feed.py:9
 process 812 uvicorn, Python 3.11.2, counts: since-attach
 
