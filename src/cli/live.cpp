@@ -164,8 +164,6 @@ live::WatchOptions watch_options(const Options& options) {
   watch.session.stack_depth = options.stack_depth;
   watch.session.max_tasks = options.max_tasks;
   watch.session.max_sites = options.max_sites;
-  watch.session.max_blocks = options.max_blocks;
-  watch.memory = {options.memory, options.memory_lines, options.min_size, options.overhead_limit_percent};
   watch.census_percent = options.census_budget_percent;
   watch.session.max_blocks = options.max_blocks;
   watch.memory = {options.memory, options.memory_lines, options.min_size, options.overhead_limit_percent};

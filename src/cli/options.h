@@ -42,7 +42,7 @@ struct Options {
   bool memory_lines = false;
   std::uint64_t min_size = 0;           // bytes: smaller allocations are not counted
   std::uint32_t max_blocks = 1U << 20;  // allocations followed to their end, on the whole machine
-  double overhead_limit_percent = 25;   // of one core and one process: above it the mode is taken back
+  double overhead_limit_percent = 50;   // of one core and one process: above it the mode is taken back
   FailOn fail_on = FailOn::automatic;
   Policy policy;
   bool color = true;

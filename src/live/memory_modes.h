@@ -27,7 +27,7 @@ struct MemoryOptions {
   MemoryMode mode = MemoryMode::objects;  // of every process, until set() says otherwise
   bool lines = false;                     // which line of Python allocates
   std::uint64_t min_size = 0;             // bytes; smaller blocks are not counted
-  double overhead_limit_percent = 25;     // of one core, for one process; above that its mode is switched off
+  double overhead_limit_percent = 50;     // of one core, for one process; above that its mode is switched off
 };
 
 class MemoryModes {

@@ -71,7 +71,7 @@ TEST_CASE("without a word: the live view of everything, with the contract's defa
   CHECK_FALSE(options.memory_lines);
   CHECK(options.min_size == 0);
   CHECK(options.max_blocks == 1'048'576);
-  CHECK(options.overhead_limit_percent == 25);
+  CHECK(options.overhead_limit_percent == 50);
   CHECK(options.fail_on == FailOn::automatic);
   CHECK(options.policy.warn_tasks == 100);
   CHECK(options.policy.warn_rss_percent == 50);
