@@ -58,7 +58,7 @@ struct pending_allocation {
 
 /* A thread of a counted process. Only its own probes touch it; its exit removes it. Key: tid. */
 struct memory_thread {
-	__u32 process; /* the id goes with it: tids are reused */
+	__u32 process; /* the id goes with it: tids are reused. First: user space reads this word alone */
 	__u32 steps; /* how many of the array are in use */
 	struct running_step step[AL_MAX_NESTED_STEPS];
 	struct pending_allocation pending;

@@ -3,12 +3,12 @@
 #include "elf/c_allocator.h"
 #include "elf/object_allocator.h"
 #include "probe/memory_plan.h"
+#include "probe/open_image.h"
 #include "python/malloc_provider.h"
 
 #include <fmt/format.h>
-#include <algorithm>
-#include <string>
 #include <string_view>
+#include <vector>
 
 namespace asyncleak::cli {
 
@@ -33,19 +33,13 @@ void describe_returns(std::FILE* out, const elf::CAllocator& allocator) {
   print("malloc, block", points.after);
 }
 
-Result<elf::Image> image_of(const python::MappedFile& file) {
-  auto image = elf::Image::open(file.open_path);
-  if (!image) return fail(within(file.path, image.error()));
-  return image;
-}
-
 void describe_c_allocator(std::FILE* out, pid_t pid, const elf::Image& core, std::uint64_t bias) {
   const auto refuse = [&](const Error& error) {
     fmt::print(out, "  malloc       cannot be counted: {}\n", error.message);
   };
   const auto provider = python::find_malloc_provider(pid, core, bias);
   if (!provider) return refuse(provider.error());
-  const auto image = image_of(*provider);
+  const auto image = probe::read_image(*provider);
   if (!image) return refuse(image.error());
   const auto allocator = elf::find_c_allocator(*image);
   if (!allocator) return refuse(allocator.error());
@@ -63,7 +57,7 @@ void describe_memory(std::FILE* out, const probe::KnownProcess& process) {
   const pid_t pid = process.info.pid;
   const auto images = python::find_images(pid);
   if (!images || !images->core) return;  // gone: said elsewhere
-  const auto core = image_of(*images->core);
+  const auto core = probe::read_image(*images->core);
   if (!core) return;
   describe_c_allocator(out, pid, *core, process.bias);
   const auto small = probe::plan_object_allocator(*core);

@@ -98,7 +98,7 @@ void add_memory_options(CLI::App& app, Options& options) {
       ->capture_default_str();
   app.add_option("--overhead-limit", options.overhead_limit_percent,
                  "Stop counting the allocations of a process where that takes more of one core, in percent")
-      ->check(number_from(1, 100))
+      ->check(number_from(1, 10000))
       ->type_name("PERCENT")
       ->capture_default_str();
 }

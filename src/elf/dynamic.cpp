@@ -30,6 +30,10 @@ std::uint64_t count_by_gnu_hash(std::span<const std::byte> table) {
   }
 }
 
+DynamicSymbol symbol_of(const Elf64_Sym& entry) {
+  return {entry.st_value, entry.st_shndx != SHN_UNDEF, static_cast<std::uint8_t>(ELF64_ST_TYPE(entry.st_info))};
+}
+
 bool is_text_at(std::span<const std::byte> strings, std::uint64_t offset, std::string_view text) {
   if (offset > strings.size() || strings.size() - offset <= text.size()) return false;
   const std::byte* start = strings.data() + offset;
@@ -90,10 +94,15 @@ std::uint64_t Dynamic::symbol_count(const Image& image) const {
 std::optional<DynamicSymbol> Dynamic::symbol(const Image& image, std::uint32_t index) const {
   const auto entry = read_at<Elf64_Sym>(rest_of_segment(image, symbols_), std::uint64_t{index} * sizeof(Elf64_Sym));
   if (!entry) return std::nullopt;
-  return DynamicSymbol{entry->st_value, entry->st_shndx != SHN_UNDEF};
+  return symbol_of(*entry);
 }
 
-std::optional<std::uint64_t> Dynamic::find(const Image& image, std::string_view name) const {
+bool Dynamic::is_named(const Image& image, std::uint32_t index, std::string_view name) const {
+  const auto entry = read_at<Elf64_Sym>(rest_of_segment(image, symbols_), std::uint64_t{index} * sizeof(Elf64_Sym));
+  return entry && is_text_at(rest_of_segment(image, strings_), entry->st_name, name);
+}
+
+std::optional<DynamicSymbol> Dynamic::find(const Image& image, std::string_view name) const {
   const auto symbols = rest_of_segment(image, symbols_);
   const auto strings = rest_of_segment(image, strings_);
   const std::uint64_t count = std::min(symbol_count(image), std::uint64_t{symbols.size() / sizeof(Elf64_Sym)});
@@ -102,7 +111,7 @@ std::optional<std::uint64_t> Dynamic::find(const Image& image, std::string_view 
     if (!entry || entry->st_shndx == SHN_UNDEF) continue;
     // A thread-local symbol's value is an offset, not an address.
     if (ELF64_ST_TYPE(entry->st_info) == STT_TLS) continue;
-    if (is_text_at(strings, entry->st_name, name)) return entry->st_value;
+    if (is_text_at(strings, entry->st_name, name)) return symbol_of(*entry);
   }
   return std::nullopt;
 }

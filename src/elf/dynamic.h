@@ -1,6 +1,6 @@
 // The dynamic section of an image and the symbols it leads to (.dynsym), which strip(1) keeps.
 //
-// Used by image.cpp and pointer_slots.cpp only. Knows nothing of sections: a file without
+// Used by image.cpp, pointer_slots.cpp and imports.cpp only. Knows nothing of sections: a file without
 // section headers has these all the same.
 #pragma once
 
@@ -21,7 +21,8 @@ struct DynamicTable {
 
 struct DynamicSymbol {
   std::uint64_t value;
-  bool defined;  // false: an import
+  bool defined;       // false: an import
+  std::uint8_t type;  // STT_FUNC, ...
 };
 
 class Dynamic {
@@ -34,8 +35,9 @@ class Dynamic {
   [[nodiscard]] const DynamicTable& relr() const { return relr_; }
 
   [[nodiscard]] std::optional<DynamicSymbol> symbol(const Image& image, std::uint32_t index) const;
-  // The link-time address of a defined function or object.
-  [[nodiscard]] std::optional<std::uint64_t> find(const Image& image, std::string_view name) const;
+  [[nodiscard]] bool is_named(const Image& image, std::uint32_t index, std::string_view name) const;
+  // A function or object that the image defines; its value is a link-time address.
+  [[nodiscard]] std::optional<DynamicSymbol> find(const Image& image, std::string_view name) const;
 
  private:
   [[nodiscard]] std::uint64_t symbol_count(const Image& image) const;

@@ -236,8 +236,11 @@ std::vector<std::uint64_t> Image::find_string(std::string_view text) const {
 }
 
 std::optional<std::uint64_t> Image::dynamic_symbol(std::string_view name) const {
-  return state_->dynamic().find(*this, name);
+  const auto symbol = state_->dynamic().find(*this, name);
+  return symbol ? std::optional(symbol->value) : std::nullopt;
 }
+
+const Dynamic& Image::dynamic() const { return state_->dynamic(); }
 
 std::optional<Range> Image::function_at(std::uint64_t vaddr) const {
   if (state_->eh_frame_header == 0) return std::nullopt;

@@ -31,6 +31,8 @@ struct Segment {
   bool executable, writable;
 };
 
+class Dynamic;
+
 class Image {
  public:
   // Reads the whole file (at most 512 MB); what is found in it is computed when first asked
@@ -67,6 +69,7 @@ class Image {
 
   // .dynsym, found through PT_DYNAMIC: also there in stripped files.
   [[nodiscard]] std::optional<std::uint64_t> dynamic_symbol(std::string_view name) const;
+  [[nodiscard]] const Dynamic& dynamic() const;  // for this folder
 
   // Bounds of the function that covers vaddr, from .eh_frame_hdr (never stripped).
   [[nodiscard]] std::optional<Range> function_at(std::uint64_t vaddr) const;

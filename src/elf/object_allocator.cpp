@@ -230,12 +230,7 @@ Result<ObjectAllocator> find_object_allocator(const Image& core) {
   auto free = place(core, "_PyObject_Free", free_at, {Register::rsi});
   if (!free) return fail(free.error());
   const std::uint32_t copies = InlinedCopies(core, {malloc_at, free_at}).count();
-  return ObjectAllocator{std::move(*malloc),
-                         std::move(*calloc),
-                         std::move(*realloc),
-                         std::move(*free),
-                         copies,
-                         fmt::format("table at {:#x}", tables->vaddr)};
+  return ObjectAllocator{std::move(*malloc), std::move(*calloc), std::move(*realloc), std::move(*free), copies};
 }
 
 }  // namespace asyncleak::elf

@@ -10,7 +10,6 @@
 #include "util/result.h"
 
 #include <cstdint>
-#include <string>
 
 namespace asyncleak::elf {
 
@@ -23,7 +22,6 @@ struct ObjectAllocator {
   // Places that compare the table's entry with the address of malloc or free and then go on in an inlined
   // copy: more than 0 = probes on the functions see only a part of the calls.
   std::uint32_t inlined_copies = 0;
-  std::string detail;
 };
 
 [[nodiscard]] Result<ObjectAllocator> find_object_allocator(const Image& core);

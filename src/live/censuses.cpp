@@ -9,24 +9,19 @@ namespace {
 
 std::int64_t thread_cpu_ns() { return probe::clock_ns(CLOCK_THREAD_CPUTIME_ID); }
 
-// The probes are in place and what is read by has not been refused.
-bool is_watched(const probe::KnownProcess& process) {
-  return process.binary != nullptr && process.core != nullptr && process.core->interpreter;
-}
-
 }  // namespace
 
 void Censuses::follow(const probe::Catalog& catalog) {
   std::erase_if(known_, [&](const auto& entry) {
     const auto& [pid, known] = entry;
     const auto process = catalog.processes().find(pid);
-    const bool same = process != catalog.processes().end() && is_watched(process->second) &&
+    const bool same = process != catalog.processes().end() && process->second.is_watched() &&
                       process->second.core == known.core && process->second.bias == known.bias;
     if (!same) budget_.forget(pid);
     return !same;
   });
   for (const auto& [pid, process] : catalog.processes()) {
-    if (!is_watched(process) || known_.contains(pid)) continue;
+    if (!process.is_watched() || known_.contains(pid)) continue;
     known_.emplace(pid,
                    Known{process.core, process.bias, nullptr, process.objects ? "" : process.objects.error().message});
   }

@@ -5,6 +5,7 @@
 #include "python/malloc_provider.h"
 
 #include <fmt/format.h>
+#include <iterator>
 #include <utility>
 
 namespace asyncleak::live {
@@ -22,37 +23,32 @@ double hit_cost_ns(const al_memory& memory, const probe::TrapCost& cost) {
   return ns;
 }
 
-Result<elf::Image> image_of(const python::MappedFile& file) {
-  const auto opened = probe::open_image(file);
-  if (!opened) return fail(opened.error());
-  auto image = elf::Image::open(opened->path());
-  if (!image) return fail(within(file.path, image.error()));
-  return image;
-}
-
 bool is_free_threaded(const probe::KnownProcess& process) {
   return (process.core->interpreter->layout.flags & AL_FREE_THREADED) != 0;
 }
 
-// "glibc (/usr/lib/x86_64-linux-gnu/libc.so.6)"
-std::string describe(const python::MappedFile& file, const elf::Image& image) {
-  const auto allocator = elf::find_c_allocator(image);
-  return allocator ? fmt::format("{} ({})", allocator->kind, file.path) : file.path;
-}
-
 }  // namespace
+
+MemoryModes::~MemoryModes() {
+  std::vector<probe::Attachment> probes;
+  for (auto& [pid, known] : known_) {
+    if (!known.counting) continue;
+    std::move(known.counting->probes.begin(), known.counting->probes.end(), std::back_inserter(probes));
+  }
+  probe::Attachment::detach(std::move(probes));
+}
 
 void MemoryModes::follow(const probe::Catalog& catalog) {
   for (auto known = known_.begin(); known != known_.end();) {
     const auto process = catalog.processes().find(known->first);
-    const bool same = process != catalog.processes().end() && process->second.binary != nullptr &&
+    const bool same = process != catalog.processes().end() && process->second.is_watched() &&
                       process->second.core == known->second.core &&
                       process->second.info.start_ticks == known->second.start_ticks;
     if (!same) stop(known->second);
     known = same ? std::next(known) : known_.erase(known);
   }
   for (const auto& [pid, process] : catalog.processes()) {
-    if (process.binary == nullptr || !process.core->interpreter || !session_.watches(pid)) continue;
+    if (!process.is_watched() || !session_.watches(pid)) continue;
     const auto [known, fresh] = known_.try_emplace(pid);
     if (!fresh) continue;
     known->second.start_ticks = process.info.start_ticks;
@@ -61,21 +57,32 @@ void MemoryModes::follow(const probe::Catalog& catalog) {
   }
 }
 
+bool MemoryModes::has_room() const { return session_.memory() == nullptr || session_.memory()->has_room(); }
+
+bool MemoryModes::replaced_itself(const probe::KnownProcess& process) const {
+  return session_.last_exec_ns(process.info.pid).value_or(0) > process.looked_ns;
+}
+
+bool MemoryModes::is_due(const Known& known) const {
+  return known.mode != known.wanted && !known.counting && (known.trouble.empty() || (known.again && has_room()));
+}
+
 void MemoryModes::update(const probe::Catalog& catalog, probe::TaskRecords& records, const probe::TrapCost& cost) {
   follow(catalog);
   const auto now_ns = probe::monotonic_ns();
   for (auto& [pid, known] : known_) {
+    const auto& process = catalog.processes().at(pid);
     if (known.counting && known.counting->counters().process == 0) {
       stop(known);  // it called exec: another memory
       known.trouble.clear();
     }
     if (known.counting && !pools_agree(known)) {
       stop(known);
-      fall_back(known, catalog.processes().at(pid), records);
+      begin(known, process, MemoryMode::malloc, records);  // the trouble why stands
     } else if (known.counting) {
       check_price(known, cost, now_ns);
-    } else if (known.mode != known.wanted && known.trouble.empty()) {
-      switch_to(known, catalog.processes().at(pid), records);
+    } else if (is_due(known)) {
+      switch_to(known, process, records);
     }
   }
 }
@@ -84,9 +91,7 @@ void MemoryModes::greet(const probe::Catalog& catalog, probe::TaskRecords& recor
   follow(catalog);
   for (auto& [pid, known] : known_) {
     const auto& process = catalog.processes().at(pid);
-    if (process.from_first_task && known.mode != known.wanted && known.trouble.empty()) {
-      switch_to(known, process, records);
-    }
+    if (process.from_first_task && is_due(known)) switch_to(known, process, records);
   }
 }
 
@@ -94,13 +99,8 @@ void MemoryModes::switch_to(Known& known, const probe::KnownProcess& process, pr
   stop(known);
   known.trouble.clear();
   if (known.wanted == MemoryMode::objects) return;
-  auto counting = start(process, known.wanted, records);
-  if (counting) {
-    known.mode = known.wanted;
-    known.counting = std::move(*counting);
-  } else {
-    known.trouble = counting.error().message;
-    if (known.wanted == MemoryMode::all) fall_back(known, process, records);
+  if (!begin(known, process, known.wanted, records) && known.wanted == MemoryMode::all) {
+    begin(known, process, MemoryMode::malloc, records);
   }
   if (known.counting && known.trouble.empty() && is_free_threaded(process)) {
     known.trouble =
@@ -108,15 +108,18 @@ void MemoryModes::switch_to(Known& known, const probe::KnownProcess& process, pr
   }
 }
 
-// The trouble why stands.
-void MemoryModes::fall_back(Known& known, const probe::KnownProcess& process, probe::TaskRecords& records) {
-  auto counting = start(process, MemoryMode::malloc, records);
+bool MemoryModes::begin(Known& known, const probe::KnownProcess& process, MemoryMode mode,
+                        probe::TaskRecords& records) {
+  auto counting = start(process, mode, records);
+  const bool replaced = !counting && replaced_itself(process);  // then any error comes of that
+  known.again = !counting && (replaced || !has_room());
   if (!counting) {
-    known.trouble = counting.error().message;
-    return;
+    known.trouble = replaced ? "it called exec just now" : counting.error().message;
+    return false;
   }
-  known.mode = MemoryMode::malloc;
+  known.mode = mode;
   known.counting = std::move(*counting);
+  return true;
 }
 
 bool MemoryModes::pools_agree(Known& known) {
@@ -145,20 +148,80 @@ Result<MemoryMode> MemoryModes::set(const probe::KnownProcess& process, MemoryMo
   return known.mode;
 }
 
-Result<void> MemoryModes::attach(Counting& counting, const python::MappedFile& file, Part part, const Plan& plan,
-                                 pid_t pid) {
-  const auto opened = probe::open_image(file);
+Result<MemoryModes::Planned> MemoryModes::plan(const python::MappedFile& file, Part part, const Plan& make_plan) {
+  auto opened = probe::open_image(file);
   if (!opened) return fail(opened.error());
   auto known = plans_.find({opened->key, part});
   if (known == plans_.end()) {
-    const auto image = elf::Image::open(opened->path());
-    if (!image) return fail(within(file.path, image.error()));
-    known = plans_.emplace(std::pair(opened->key, part), plan(*image)).first;
+    const auto image = probe::read_image(*opened, file);
+    if (!image) return fail(image.error());
+    known = plans_.emplace(std::pair(opened->key, part), make_plan(*image)).first;
   }
   if (!known->second) return fail(known->second.error());
-  auto probes = counting.session->attach(counting.memory, opened->path(), *known->second, pid);
-  if (!probes) return fail(probes.error());
-  counting.probes.push_back(std::move(*probes));
+  return Planned{std::move(*opened), &*known->second};
+}
+
+// In the order in which they are attached: what allocates comes last, when it is known for whom.
+Result<std::vector<MemoryModes::Planned>> MemoryModes::plan_all(const probe::KnownProcess& process,
+                                                                const python::PythonImages& images,
+                                                                const python::MappedFile& provider, MemoryMode mode) {
+  const auto& asyncio = images.asyncio ? *images.asyncio : *images.core;
+  const auto steps = [&](const elf::Image& image) { return probe::plan_steps(image, process.binary->plan->init); };
+  std::vector<Result<Planned>> plans;
+  plans.push_back(plan(asyncio, Part::steps, steps));
+  if (mode == MemoryMode::all) plans.push_back(plan(*images.core, Part::objects, probe::plan_object_allocator));
+  plans.push_back(plan(provider, Part::c_allocator, probe::plan_c_allocator));
+  std::vector<Planned> all;
+  for (auto& each : plans) {
+    if (!each) return fail(each.error());
+    all.push_back(std::move(*each));
+  }
+  return all;
+}
+
+// "glibc (/usr/lib/x86_64-linux-gnu/libc.so.6)"
+std::string MemoryModes::describe(const python::MappedFile& provider) {
+  const auto opened = probe::open_image(provider);
+  if (!opened) return provider.path;
+  const auto [kind, fresh] = kinds_.try_emplace(opened->key);
+  if (fresh) {
+    const auto image = probe::read_image(*opened, provider);
+    if (image) {
+      if (const auto allocator = elf::find_c_allocator(*image)) kind->second = allocator->kind;
+    }
+  }
+  return kind->second.empty() ? provider.path : fmt::format("{} ({})", kind->second, provider.path);
+}
+
+al_memory MemoryModes::wire_of(const probe::KnownProcess& process, const elf::Image& core, std::uint32_t id,
+                               MemoryMode mode) const {
+  al_memory wire{};
+  wire.process = id;
+  wire.tgid = static_cast<std::uint32_t>(process.info.pid);
+  wire.core = process.core->index;
+  if (options_.lines) wire.flags |= AL_MEMORY_LINES;
+  if (mode == MemoryMode::all) wire.flags |= AL_MEMORY_OBJECTS;
+  wire.bias = process.bias;
+  wire.min_size = options_.min_size;
+  if (const auto truth = core.dynamic_symbol("_Py_TrueStruct")) wire.true_object = *truth + process.bias;
+  wire.task_coro = process.objects->task_coro;
+  return wire;
+}
+
+Result<void> MemoryModes::attach(Counting& counting, const probe::KnownProcess& process,
+                                 const std::vector<Planned>& plans) {
+  for (const auto& each : plans) {
+    auto probes = counting.session->attach(counting.memory, each.image.path(), *each.probes, process.info.pid);
+    if (!probes) return fail(probes.error());
+    counting.probes.push_back(std::move(*probes));
+  }
+  // One that came before MemorySession::add() is not seen otherwise.
+  if (replaced_itself(process)) return fail(fmt::format("PID {} called exec just now", process.info.pid));
+  // Of the larger ones alone the pools know nothing.
+  if ((counting.counters().flags & AL_MEMORY_OBJECTS) == 0 || options_.min_size > 0) return {};
+  auto check = PoolCheck::begin(process, [&] { return counting.counters(); });
+  if (!check) return fail(check.error());
+  counting.pools = std::move(*check);
   return {};
 }
 
@@ -169,60 +232,32 @@ Result<MemoryModes::Counting> MemoryModes::start(const probe::KnownProcess& proc
   const auto images = python::find_images(pid);
   if (!images) return fail(images.error());
   if (!images->core) return fail(fmt::format("PID {} runs no Python any more", pid));
-  const auto core = image_of(*images->core);
+  const auto core = probe::read_image(*images->core);
   if (!core) return fail(core.error());
   const auto provider = python::find_malloc_provider(pid, *core, process.bias);
   if (!provider) return fail(provider.error());
-  const auto library = image_of(*provider);
-  if (!library) return fail(library.error());
+  const auto plans = plan_all(process, *images, *provider, mode);
+  if (!plans) return fail(plans.error());
   const auto opened = records.open(pid);
   if (!opened) return fail(opened.error());
   auto session = session_.open_memory();
   if (!session) return fail(session.error());
 
-  al_memory wire{};
-  wire.process = opened->id;
-  wire.tgid = static_cast<std::uint32_t>(pid);
-  wire.core = process.core->index;
-  if (options_.lines) wire.flags |= AL_MEMORY_LINES;
-  if (mode == MemoryMode::all) wire.flags |= AL_MEMORY_OBJECTS;
-  wire.bias = process.bias;
-  wire.min_size = options_.min_size;
-  if (const auto truth = core->dynamic_symbol("_Py_TrueStruct")) wire.true_object = *truth + process.bias;
-  wire.task_coro = process.objects->task_coro;
-  const auto memory = (*session)->add(wire);
+  const auto memory = (*session)->add(wire_of(process, *core, opened->id, mode));
   if (!memory) return fail(memory.error());
 
   Known made;  // stop() takes back what was begun
-  made.counting.emplace();
+  made.counting = Counting{};
   auto& counting = *made.counting;
   counting.session = *session;
   counting.memory = *memory;
   counting.process = opened->id;
   counting.since_ns = counting.checked_ns = probe::monotonic_ns();
-  counting.allocator = describe(*provider, *library);
-  const auto begin = [&]() -> Result<void> {
-    const auto& task_init = process.binary->plan->init;
-    const auto steps = [&](const elf::Image& image) { return probe::plan_steps(image, task_init); };
-    auto done = attach(counting, images->asyncio ? *images->asyncio : *images->core, Part::steps, steps, pid);
-    if (done && mode == MemoryMode::all) {
-      done = attach(counting, *images->core, Part::objects, probe::plan_object_allocator, pid);
-    }
-    if (done) done = attach(counting, *provider, Part::c_allocator, probe::plan_c_allocator, pid);
-    return done;
-  };
-  auto begun = begin();
-  if (begun && mode == MemoryMode::all && options_.min_size == 0) {
-    auto check = PoolCheck::begin(process, [&] { return counting.counters(); });
-    if (check) {
-      counting.pools = std::move(*check);
-    } else {
-      begun = fail(check.error());
-    }
-  }
-  if (!begun) {
+  counting.allocator = describe(*provider);
+  const auto attached = attach(counting, process, *plans);
+  if (!attached) {
     stop(made);
-    return fail(begun.error());
+    return fail(attached.error());
   }
   return std::move(counting);
 }
@@ -231,7 +266,7 @@ void MemoryModes::stop(Known& known) {
   known.mode = MemoryMode::objects;
   if (!known.counting) return;
   auto& counting = *known.counting;
-  counting.probes.clear();
+  probe::Attachment::detach(std::move(counting.probes));
   counting.session->remove(counting.memory);
   counting.session->forget(counting.process);
   for (std::uint32_t id = 1; id <= session_.sites_used(); id++) {

@@ -34,13 +34,16 @@ class MemoryModes {
  public:
   // SESSION outlives this.
   MemoryModes(probe::Session& session, MemoryOptions options) : session_(session), options_(options) {}
+  MemoryModes(const MemoryModes&) = delete;
+  MemoryModes& operator=(const MemoryModes&) = delete;
+  ~MemoryModes();
 
   // New processes get their mode, ended ones lose it, too dear ones too. To be called after their older tasks were
   // counted: what these allocate goes to their sites.
   void update(const probe::Catalog& catalog, probe::TaskRecords& records, const probe::TrapCost& cost);
   // At once those that have no older tasks: before their first allocation, if possible.
   void greet(const probe::Catalog& catalog, probe::TaskRecords& records);
-  // The mode in force afterwards. Error: PID cannot have it, and why; then it is counted as before.
+  // The mode in force afterwards. Error: PID cannot have it, and why; then its allocations are not counted.
   [[nodiscard]] Result<MemoryMode> set(const probe::KnownProcess& process, MemoryMode mode,
                                        probe::TaskRecords& records);
   void add_to(Sample& sample, const probe::TrapCost& cost) const;
@@ -49,6 +52,10 @@ class MemoryModes {
   using Probes = std::vector<probe::MemoryProbe>;
   using Plan = std::function<Result<Probes>(const elf::Image&)>;
   enum class Part { c_allocator, objects, steps };
+  struct Planned {
+    probe::OpenImage image;
+    const Probes* probes = nullptr;  // in plans_
+  };
 
   struct Counting {  // a process whose allocations are counted
     probe::MemorySession* session = nullptr;
@@ -68,16 +75,29 @@ class MemoryModes {
     MemoryMode wanted = MemoryMode::objects, mode = MemoryMode::objects;
     std::optional<Counting> counting;
     std::string trouble;
+    bool again = false;  // what the trouble is may pass
   };
 
   void follow(const probe::Catalog& catalog);
+  [[nodiscard]] bool is_due(const Known& known) const;
   void switch_to(Known& known, const probe::KnownProcess& process, probe::TaskRecords& records);
-  void fall_back(Known& known, const probe::KnownProcess& process, probe::TaskRecords& records);
+  // False: known.trouble says why not.
+  bool begin(Known& known, const probe::KnownProcess& process, MemoryMode mode, probe::TaskRecords& records);
   [[nodiscard]] Result<Counting> start(const probe::KnownProcess& process, MemoryMode mode,
                                        probe::TaskRecords& records);
-  [[nodiscard]] Result<void> attach(Counting& counting, const python::MappedFile& file, Part part, const Plan& plan,
-                                    pid_t pid);
+  [[nodiscard]] Result<Planned> plan(const python::MappedFile& file, Part part, const Plan& make_plan);
+  [[nodiscard]] Result<std::vector<Planned>> plan_all(const probe::KnownProcess& process,
+                                                      const python::PythonImages& images,
+                                                      const python::MappedFile& provider, MemoryMode mode);
+  [[nodiscard]] al_memory wire_of(const probe::KnownProcess& process, const elf::Image& core, std::uint32_t id,
+                                  MemoryMode mode) const;
+  [[nodiscard]] Result<void> attach(Counting& counting, const probe::KnownProcess& process,
+                                    const std::vector<Planned>& plans);
   void stop(Known& known);
+  [[nodiscard]] bool has_room() const;
+  // Called exec since the catalog looked at it.
+  [[nodiscard]] bool replaced_itself(const probe::KnownProcess& process) const;
+  [[nodiscard]] std::string describe(const python::MappedFile& provider);
   // False: the mode all is not exact here, and known.trouble says why.
   [[nodiscard]] static bool pools_agree(Known& known);
   void check_price(Known& known, const probe::TrapCost& cost, std::int64_t now_ns);
@@ -86,6 +106,7 @@ class MemoryModes {
   MemoryOptions options_;
   std::map<pid_t, Known> known_;
   std::map<std::pair<probe::ImageKey, Part>, Result<Probes>> plans_;
+  std::map<probe::ImageKey, std::string> kinds_;  // of C allocators
 };
 
 }  // namespace asyncleak::live

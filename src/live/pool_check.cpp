@@ -45,8 +45,9 @@ Result<PoolCheck> PoolCheck::begin(const probe::KnownProcess& process, const Cou
 }
 
 PoolCheck::Verdict PoolCheck::look(const Counted& counted) {
+  if (events_of(counted()) - first_.events < enough_events) return Verdict::undecided;  // the walk is the dear part
   const auto now = read(counted);
-  if (!now || now->events - first_.events < enough_events) return Verdict::undecided;
+  if (!now) return Verdict::undecided;
   const auto in_pools = now->in_pools - first_.in_pools;
   const auto by_probes = now->counted - first_.counted;
   const auto tolerated = tolerated_blocks + first_.unsure + now->unsure +

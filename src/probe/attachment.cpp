@@ -10,8 +10,12 @@
 #include <unistd.h>
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <cerrno>
 #include <cstring>
+#include <iterator>
+#include <system_error>
+#include <thread>
 
 namespace asyncleak::probe {
 
@@ -108,6 +112,23 @@ Attachment::Attachment(std::unique_ptr<Links> links) : links_(std::move(links)) 
 Attachment::Attachment(Attachment&&) noexcept = default;
 Attachment& Attachment::operator=(Attachment&&) noexcept = default;
 Attachment::~Attachment() = default;
+
+void Attachment::detach(std::vector<Attachment> attachments) {
+  std::vector<Fd> links;
+  for (auto& each : attachments)
+    std::move(each.links_->many.begin(), each.links_->many.end(), std::back_inserter(links));
+  std::atomic<std::size_t> next = 0;
+  const auto close_some = [&] {
+    for (std::size_t i = next++; i < links.size(); i = next++) links[i].reset();
+  };
+  constexpr std::size_t most_threads = 32;
+  std::vector<std::jthread> threads;
+  try {
+    while (threads.size() < std::min(links.size(), most_threads)) threads.emplace_back(close_some);
+  } catch (const std::system_error&) {  // no more of them: those there are do it, and this one
+  }
+  close_some();
+}
 
 Result<void> Attachment::attach_groups(const std::string& path, const std::vector<Uprobe>& probes, pid_t pid) {
   for (const auto& group : group_by_program(probes)) {

@@ -37,6 +37,8 @@ class Attachment {
 
   // All or none. PID -1: every process that maps the file, now or later; 0: ourselves.
   [[nodiscard]] static Result<Attachment> make(const std::string& path, const std::vector<Uprobe>& probes, pid_t pid);
+  // All at once, where the kernel would take its time over one after the other.
+  static void detach(std::vector<Attachment> attachments);
 
  private:
   struct Links;

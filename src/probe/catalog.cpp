@@ -25,6 +25,16 @@ std::optional<std::int64_t> Attachments::since_ns(pid_t pid) const {
 
 Catalog::Catalog(Session* session, Scope scope) : session_(session), scope_(std::move(scope)) {}
 
+Catalog::~Catalog() {
+  std::vector<Attachment> probes;
+  const auto take = [&](Attachments& attachments) {
+    for (auto& [pid, attached] : attachments.per_process) probes.push_back(std::move(attached.probes));
+  };
+  for (auto& [key, binary] : binaries_) take(binary.probes);
+  for (auto& [key, core] : cores_) take(core.warning_probes);
+  Attachment::detach(std::move(probes));
+}
+
 bool Catalog::in_scope(const python::ProcessInfo& info) const {
   if (!scope_.pids.empty() && std::find(scope_.pids.begin(), scope_.pids.end(), info.pid) == scope_.pids.end()) {
     return false;
@@ -44,8 +54,8 @@ Result<Core*> Catalog::register_core(const python::MappedFile& file) {
   if (!opened) return fail(opened.error());
   if (const auto known = cores_.find(opened->key); known != cores_.end()) return &known->second;
   if (cores_.size() >= AL_MAX_CORES) return fail("more than 256 different interpreters on this machine");
-  auto image = elf::Image::open(opened->path());
-  if (!image) return fail(within(file.path, image.error()));
+  const auto image = read_image(*opened, file);
+  if (!image) return fail(image.error());
   const auto segments = image->segments();
   Core core{static_cast<std::uint32_t>(cores_.size()),
             file.path,
@@ -108,8 +118,8 @@ Result<Binary*> Catalog::register_binary(const python::MappedFile& file, const C
   auto known = binaries_.find(opened->key);
   if (known == binaries_.end()) {
     if (binaries_.size() >= AL_MAX_BINARIES) return fail("more than 256 different asyncio modules on this machine");
-    auto image = elf::Image::open(opened->path());
-    if (!image) return fail(within(file.path, image.error()));
+    const auto image = read_image(*opened, file);
+    if (!image) return fail(image.error());
     Binary binary{static_cast<std::uint32_t>(binaries_.size()), file.path, image->build_id(),
                   plan_probes(*image, file.path, root), elf::find_task_fields(*image)};
     known = binaries_.emplace(opened->key, std::move(binary)).first;

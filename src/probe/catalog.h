@@ -78,12 +78,17 @@ struct KnownProcess {
   std::int64_t looked_ns = 0;    // CLOCK_MONOTONIC
   bool from_first_task = false;  // attached while asyncio was not yet mapped
   std::vector<std::string> warnings{};
+  // The probes are in place, and what is read by has not been refused.
+  [[nodiscard]] bool is_watched() const { return binary != nullptr && core != nullptr && core->interpreter; }
 };
 
 class Catalog {
  public:
   // SESSION outlives the catalog; null: look, do not attach (doctor).
   Catalog(Session* session, Scope scope);
+  Catalog(const Catalog&) = delete;
+  Catalog& operator=(const Catalog&) = delete;
+  ~Catalog();
 
   // Looks at processes not seen before or that called exec since, and forgets those that ended.
   // AGAIN: at all, for mapping events that were lost.

@@ -28,7 +28,7 @@ std::vector<Slot> read_ring(const Rings& rings, int level, std::int64_t now_ns) 
   const std::uint64_t count_mask = (std::uint64_t{1} << rings.count_bits) - 1;
   const std::uint64_t epoch_mask = ~std::uint64_t{0} >> rings.count_bits;
   for (std::int64_t epoch = newest; epoch > newest - rings.slots && epoch >= 0; epoch--) {
-    const std::uint64_t word = rings.words[level * rings.slots + (epoch & (rings.slots - 1))];
+    const std::uint64_t word = rings.words[std::int64_t{level} * rings.slots + (epoch & (rings.slots - 1))];
     const std::uint64_t count = word & count_mask;
     if (word >> rings.count_bits == (static_cast<std::uint64_t>(epoch) & epoch_mask) && count > 0) {
       slots.push_back({epoch << shift, (epoch + 1) << shift, count});

@@ -1,6 +1,6 @@
-// What session.cpp and memory_session.cpp share of reading BPF maps.
+// What session.cpp and memory_session.cpp share of opening the BPF programs and reading their maps.
 //
-// Used by those two only.
+// Used by those two only. Knows nothing of what the maps hold.
 #pragma once
 
 #include "util/result.h"
@@ -12,7 +12,14 @@
 #include <string_view>
 #include <utility>
 
+struct asyncleak_bpf;
+
 namespace asyncleak::probe {
+
+struct SessionOptions;
+
+// Not loaded yet; the constants that the memory modes have too are set.
+[[nodiscard]] Result<asyncleak_bpf*> open_programs(const SessionOptions& options);
 
 template <class Key, class Visit>
 void for_each_key(int map, Visit visit) {

@@ -240,7 +240,9 @@ Sample MapReader::read(double trap_ns) {
   read_sites(sample);
   read_processes(sample);
   std::map<std::uint32_t, bool> lossy;
-  for (const auto& site : sample.sites) lossy[site.identity->process] |= site.untracked > 0;
+  for (const auto& site : sample.sites) {
+    lossy[site.identity->process] |= site.untracked > 0 && !site.identity->blocks;
+  }
   const bool all_lossy = lost_whole_tasks(counters);
   for (auto& process : sample.processes) {
     const bool some_lost = all_lossy || (process.id != 0 && lossy[process.id]);

@@ -11,7 +11,7 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
-#include <span>
+#include <set>
 #include <string_view>
 
 namespace asyncleak::probe {
@@ -20,6 +20,8 @@ namespace {
 
 // At this fill three blocks in ten thousand find both their buckets full and go to crowded_out.
 constexpr std::uint32_t slots_per_block = 2;
+
+constexpr std::uint32_t process_mask = (1U << AL_ALLOCATION_PROCESS_BITS) - 1;  // of an allocation's key
 
 const bpf_program* program_of(const asyncleak_bpf& skeleton, MemoryProgram program) {
   const auto& programs = skeleton.progs;
@@ -90,9 +92,12 @@ struct MemorySession::State {
   SharedArray<al_line> lines;
   SharedArray<al_allocation_bucket> allocations;
   std::array<bool, AL_MAX_MEMORIES> taken{};
+  std::set<std::uint32_t> remembered;  // processes that may have blocks, lines or threads in the maps
 
   [[nodiscard]] Result<void> map_all();
+  void forget_blocks(std::uint32_t process);
   void forget_lines(std::uint32_t process);
+  void forget_threads(std::uint32_t process);
 };
 
 MemorySession::MemorySession(std::unique_ptr<State> state) : state_(std::move(state)) {}
@@ -125,12 +130,10 @@ Result<std::unique_ptr<MemorySession>> MemorySession::make(const SessionOptions&
   auto state = std::make_unique<State>();
   state->max_sites = options.max_sites;
   state->buckets = std::max<std::uint32_t>(1, options.max_blocks / AL_BUCKET_SLOTS * slots_per_block);
-  state->skeleton.reset(asyncleak_bpf::open());
-  if (!state->skeleton) return fail(load_error(errno));
+  const auto opened = open_programs(options);
+  if (!opened) return fail(opened.error());
+  state->skeleton.reset(*opened);
   auto& skeleton = *state->skeleton;
-  skeleton.rodata->al_stack_depth = options.stack_depth;
-  skeleton.rodata->al_max_sites = options.max_sites;
-  skeleton.rodata->al_only_watched = options.only_watched;
   skeleton.rodata->al_allocation_buckets = state->buckets;
   bpf_map__set_max_entries(skeleton.maps.site_memory, options.max_sites);
   bpf_map__set_max_entries(skeleton.maps.allocations, state->buckets);
@@ -155,23 +158,36 @@ Result<std::unique_ptr<MemorySession>> MemorySession::make(const SessionOptions&
   return std::unique_ptr<MemorySession>(new MemorySession(std::move(state)));
 }
 
+bool MemorySession::has_room() const {
+  return std::find(state_->taken.begin(), state_->taken.end(), false) != state_->taken.end();
+}
+
 Result<std::uint16_t> MemorySession::add(const al_memory& memory) {
+  if (memory.process > process_mask) {
+    return fail(fmt::format("more than {} processes came since this program runs: their blocks cannot be told apart",
+                            process_mask),
+                "start asyncleak-top again");
+  }
   const auto free = std::find(state_->taken.begin(), state_->taken.end(), false);
   if (free == state_->taken.end()) {
     return fail(fmt::format("allocations of {} processes are counted already, and no more can be", AL_MAX_MEMORIES));
   }
   const auto index = static_cast<std::uint32_t>(free - state_->taken.begin());
+  state_->memories[index] = memory;  // before an exec can find it
   if (bpf_map_update_elem(bpf_map__fd(state_->skeleton->maps.memory_of), &memory.tgid, &index, BPF_ANY) != 0) {
-    return fail(system_error("counting the allocations of another process", errno));
+    const int error = errno;
+    state_->memories[index] = al_memory{};
+    return fail(system_error("counting the allocations of another process", error));
   }
   *free = true;
-  state_->memories[index] = memory;
+  state_->remembered.insert(memory.process);
   return static_cast<std::uint16_t>(index);
 }
 
 Result<Attachment> MemorySession::attach(std::uint16_t memory, const std::string& path, std::vector<MemoryProbe> probes,
                                          pid_t pid) {
   std::vector<Uprobe> uprobes;
+  uprobes.reserve(probes.size());
   for (auto& probe : probes) {
     probe.cookie.memory = memory;
     std::uint64_t cookie = 0;
@@ -232,26 +248,44 @@ void MemorySession::State::forget_lines(std::uint32_t process) {
   }
 }
 
-void MemorySession::forget(std::uint32_t process) {
-  constexpr std::uint64_t mask = (1U << AL_ALLOCATION_PROCESS_BITS) - 1;
-  const std::uint64_t wanted = process & mask;
-  for (std::uint32_t i = 0; i < state_->buckets; i++) {
-    for (auto& key : state_->allocations[i].keys) {
-      std::uint64_t seen = load(key);
-      if (seen == 0 || (seen & mask) != wanted) continue;
+void MemorySession::State::forget_blocks(std::uint32_t process) {
+  for (std::uint32_t i = 0; i < buckets; i++) {
+    for (auto& key : allocations[i].keys) {
+      __u64 seen = load(key);
+      if (seen == 0 || (seen & process_mask) != process) continue;
       __atomic_compare_exchange_n(&key, &seen, 0, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
     }
   }
-  const auto& maps = state_->skeleton->maps;
+  const int map = bpf_map__fd(skeleton->maps.crowded_out);
   std::vector<std::uint64_t> crowded;
-  for_each_key<std::uint64_t>(bpf_map__fd(maps.crowded_out), [&](std::uint64_t key) {
-    if ((key & mask) == wanted) crowded.push_back(key);
+  for_each_key<std::uint64_t>(map, [&](std::uint64_t key) {
+    if ((key & process_mask) == process) crowded.push_back(key);
   });
   for (const auto key : crowded) {
-    if (bpf_map_delete_elem(bpf_map__fd(maps.crowded_out), &key) != 0) continue;
-    __atomic_sub_fetch(&state_->skeleton->bss->al_crowded_out, 1, __ATOMIC_ACQ_REL);
+    if (bpf_map_delete_elem(map, &key) != 0) continue;
+    __atomic_sub_fetch(&skeleton->bss->al_crowded_out, 1, __ATOMIC_ACQ_REL);
   }
+}
+
+// Those that live on would go on, when they are counted again, with steps and an allocation that ended unseen.
+void MemorySession::State::forget_threads(std::uint32_t process) {
+  const auto* map = skeleton->maps.memory_threads;
+  std::vector<std::byte> thread(bpf_map__value_size(map));  // struct memory_thread: the process is its first word
+  std::vector<std::uint32_t> threads;
+  for_each_key<std::uint32_t>(bpf_map__fd(map), [&](std::uint32_t tid) {
+    std::uint32_t owner = 0;
+    if (bpf_map_lookup_elem(bpf_map__fd(map), &tid, thread.data()) != 0) return;
+    std::memcpy(&owner, thread.data(), sizeof(owner));
+    if (owner == process) threads.push_back(tid);
+  });
+  for (const auto tid : threads) bpf_map_delete_elem(bpf_map__fd(map), &tid);
+}
+
+void MemorySession::forget(std::uint32_t process) {
+  if (state_->remembered.erase(process) == 0) return;
+  state_->forget_blocks(process);
   state_->forget_lines(process);
+  state_->forget_threads(process);
 }
 
 void MemorySession::clear_site(std::uint32_t id) { state_->sites[id] = al_site_memory{}; }

@@ -48,7 +48,9 @@ class MemorySession {
   MemorySession& operator=(const MemorySession&) = delete;
   ~MemorySession();
 
-  // A place for a process whose allocations shall be counted; then attach() its probes.
+  [[nodiscard]] bool has_room() const;  // for another process
+  // A place for a process whose allocations shall be counted; then attach() its probes. From here on an exec of it
+  // sets al_memory.process to 0.
   [[nodiscard]] Result<std::uint16_t> add(const al_memory& memory);
   [[nodiscard]] Result<Attachment> attach(std::uint16_t memory, const std::string& path,
                                           std::vector<MemoryProbe> probes, pid_t pid);
@@ -62,7 +64,7 @@ class MemorySession {
   [[nodiscard]] std::uint32_t lines_used() const;
   [[nodiscard]] al_line line(std::uint32_t index) const;
 
-  // Blocks and lines of a process that ended or is not counted any more.
+  // Blocks, lines and threads of a process that ended or is not counted any more.
   void forget(std::uint32_t process);
   void clear_site(std::uint32_t id);
 

@@ -19,4 +19,16 @@ Result<OpenImage> open_image(const python::MappedFile& file) {
   return opened;
 }
 
+Result<elf::Image> read_image(const OpenImage& opened, const python::MappedFile& file) {
+  auto image = elf::Image::open(opened.path());
+  if (!image) return fail(within(file.path, image.error()));
+  return image;
+}
+
+Result<elf::Image> read_image(const python::MappedFile& file) {
+  const auto opened = open_image(file);
+  if (!opened) return fail(opened.error());
+  return read_image(*opened, file);
+}
+
 }  // namespace asyncleak::probe

@@ -1,8 +1,9 @@
 // An image opened once: what is read, checked and attached to is one inode, whatever happens to the path meanwhile.
 //
-// Used by catalog.cpp and memory_plan.cpp.
+// Used by catalog.cpp, src/live (memory_modes.cpp) and `doctor`. Knows files, not what is in them.
 #pragma once
 
+#include "elf/image.h"
 #include "python/process.h"
 #include "util/handle.h"
 #include "util/result.h"
@@ -28,5 +29,8 @@ struct OpenImage {
 };
 
 [[nodiscard]] Result<OpenImage> open_image(const python::MappedFile& file);
+// An error names FILE.
+[[nodiscard]] Result<elf::Image> read_image(const OpenImage& opened, const python::MappedFile& file);
+[[nodiscard]] Result<elf::Image> read_image(const python::MappedFile& file);
 
 }  // namespace asyncleak::probe

@@ -34,6 +34,15 @@ bpf_program* program_of(const asyncleak_bpf& skeleton, Program program) {
 
 }  // namespace
 
+Result<asyncleak_bpf*> open_programs(const SessionOptions& options) {
+  asyncleak_bpf* skeleton = asyncleak_bpf::open();
+  if (skeleton == nullptr) return fail(load_error(errno));
+  skeleton->rodata->al_stack_depth = options.stack_depth;
+  skeleton->rodata->al_max_sites = options.max_sites;
+  skeleton->rodata->al_only_watched = options.only_watched;
+  return skeleton;
+}
+
 struct Session::State {
   SessionOptions options;
   Handle<asyncleak_bpf, asyncleak_bpf::destroy> skeleton;
@@ -70,12 +79,10 @@ Result<Session> Session::make(const SessionOptions& options) {
   libbpf_set_print(discard_log);
   auto state = std::make_unique<State>();
   state->options = options;
-  state->skeleton.reset(asyncleak_bpf::open());
-  if (!state->skeleton) return fail(load_error(errno));
+  const auto opened = open_programs(options);
+  if (!opened) return fail(opened.error());
+  state->skeleton.reset(*opened);
   auto& skeleton = *state->skeleton;
-  skeleton.rodata->al_stack_depth = options.stack_depth;
-  skeleton.rodata->al_max_sites = options.max_sites;
-  skeleton.rodata->al_only_watched = options.only_watched;
   // Both tiers together hold max_tasks.
   const std::uint32_t recent = std::min(bpf_map__max_entries(skeleton.maps.recent_tasks), options.max_tasks / 2);
   bpf_map__set_max_entries(skeleton.maps.recent_tasks, recent);
@@ -133,6 +140,7 @@ bool Session::watches(pid_t pid) const {
 Result<Attachment> Session::attach(const std::string& path, const std::vector<ProbePoint>& points, std::uint32_t cookie,
                                    pid_t pid) {
   std::vector<Uprobe> probes;
+  probes.reserve(points.size());
   for (const auto& point : points) {
     probes.push_back({program_of(*state_->skeleton, point.program), point.file_offset, cookie, point.at_return});
   }

@@ -5,15 +5,11 @@
 #include "python/proc_text.h"
 
 #include <fmt/format.h>
-#include <sys/stat.h>
 #include <algorithm>
-#include <cerrno>
 #include <filesystem>
-#include <fstream>
 #include <optional>
 #include <string>
 #include <string_view>
-#include <system_error>
 #include <vector>
 
 namespace asyncleak::python {
@@ -23,26 +19,13 @@ namespace fs = std::filesystem;
 
 constexpr const char* without_allocator = "watch it with --memory objects";
 
-std::string proc_path(pid_t pid, std::string_view name) { return fmt::format("/proc/{}/{}", pid, name); }
-
-// Empty when it cannot be read.
-std::string link_at(pid_t pid, std::string_view name) {
-  std::error_code error;
-  return fs::read_symlink(proc_path(pid, name), error).string();
-}
-
 // What the process has mapped to execute, by address.
 Result<std::vector<Mapping>> code_of(pid_t pid) {
-  const std::string path = proc_path(pid, "maps");
-  std::ifstream maps(path);
-  if (!maps) {
-    Error error = system_error("reading " + path, errno);
-    error.kind = ErrorKind::unobservable;
-    return fail(std::move(error));
-  }
+  const auto maps = read_proc(pid, "maps");
+  if (!maps) return fail(maps.error());
   std::vector<Mapping> found;
-  for (std::string line; std::getline(maps, line);) {
-    auto mapping = parse_mapping(line);
+  for (std::string_view rest = *maps; !rest.empty();) {
+    auto mapping = parse_mapping(take(rest, '\n'));
     if (mapping && mapping->executable) found.push_back(std::move(*mapping));
   }
   return found;
@@ -52,35 +35,6 @@ const Mapping* mapping_at(const std::vector<Mapping>& code, std::uint64_t addres
   const auto found =
       std::ranges::find_if(code, [&](const Mapping& each) { return each.start <= address && address < each.end; });
   return found == code.end() ? nullptr : &*found;
-}
-
-std::optional<FileId> file_id(const std::string& path) {
-  struct stat status {};
-  if (stat(path.c_str(), &status) != 0) return std::nullopt;
-  return FileId{status.st_dev, status.st_ino};
-}
-
-// The very inode, as process.cpp opens the interpreter's: by map_files, or by its path when that still leads there.
-Result<MappedFile> file_of(pid_t pid, const Mapping& mapping) {
-  const std::string root = link_at(pid, "root");
-  const bool chrooted = root.size() > 1 && mapping.path.starts_with(root + "/");
-  MappedFile file{mapping.id,
-                  chrooted ? mapping.path.substr(root.size()) : mapping.path,
-                  proc_path(pid, "map_files/" + map_files_name(mapping)),
-                  mapping.start,
-                  mapping.offset,
-                  mapping.deleted};
-  auto id = file_id(file.open_path);
-  if (!id) {
-    file.open_path = proc_path(pid, "root") + file.path;
-    id = file_id(file.open_path);
-    if (mapping.deleted || !id || id->inode != mapping.id.inode) {
-      return fail(fmt::format("PID {}: {} was replaced or deleted since it was loaded", pid, mapping.path),
-                  "run as root, or restart the process", ErrorKind::unobservable);
-    }
-  }
-  file.id = *id;
-  return file;
 }
 
 // The order in which the loader looks a name up (System V ABI, "Shared Object Dependencies"), as far as file names tell
@@ -97,12 +51,11 @@ Turn turn_of(const Mapping& mapping, std::string_view executable) {
 }
 
 Result<MappedFile> first_exporter(pid_t pid, std::vector<Mapping> code) {
-  std::string executable = link_at(pid, "exe");
-  constexpr std::string_view deleted = " (deleted)";
-  if (executable.ends_with(deleted)) executable.resize(executable.size() - deleted.size());
+  const auto executable = read_exe(pid);
+  if (!executable) return fail(executable.error());
   // Libraries are mapped downwards: the first one loaded has the highest address.
   std::ranges::reverse(code);
-  std::ranges::stable_sort(code, {}, [&](const Mapping& each) { return turn_of(each, executable); });
+  std::ranges::stable_sort(code, {}, [&](const Mapping& each) { return turn_of(each, *executable); });
   for (const Mapping& mapping : code) {
     auto file = file_of(pid, mapping);
     if (!file) continue;

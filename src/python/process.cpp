@@ -40,13 +40,6 @@ Result<std::string> read_link(pid_t pid, std::string_view name) {
   return std::string(target.data(), static_cast<std::size_t>(length));
 }
 
-Result<std::string> read_exe(pid_t pid) {
-  auto path = read_link(pid, "exe");
-  constexpr std::string_view deleted = " (deleted)";
-  if (path && path->ends_with(deleted)) path->resize(path->size() - deleted.size());
-  return path;
-}
-
 std::string_view basename_of(std::string_view path) { return path.substr(path.rfind('/') + 1); }
 
 bool is_libpython(std::string_view path) {
@@ -77,29 +70,6 @@ std::string path_inside(pid_t pid, const std::string& path) {
   return path.substr(root->size());
 }
 
-// map_files needs CAP_SYS_ADMIN or CAP_CHECKPOINT_RESTORE (fs/proc/base.c, 5.9), but reaches the very inode
-// whatever became of the path. Without it the path, if the inode there is still the one mapped.
-Result<MappedFile> openable(pid_t pid, const Mapping& mapping) {
-  MappedFile file{mapping.id,
-                  path_inside(pid, mapping.path),
-                  proc_path(pid, "map_files/" + map_files_name(mapping)),
-                  mapping.start,
-                  mapping.offset,
-                  mapping.deleted};
-  if (const auto id = file_id(file.open_path)) {
-    file.id = *id;
-    return file;
-  }
-  file.open_path = proc_path(pid, "root") + file.path;
-  const auto id = file_id(file.open_path);
-  if (!mapping.deleted && id && id->inode == mapping.id.inode) {
-    file.id = *id;
-    return file;
-  }
-  return fail("PID " + std::to_string(pid) + ": " + mapping.path + " was replaced or deleted since it was started",
-              "run as root, or restart the process", ErrorKind::unobservable);
-}
-
 struct Candidates {
   std::optional<Mapping> exe, libpython, asyncio;
   bool python_named = false;  // a mapped file's path speaks of Python
@@ -128,6 +98,36 @@ Candidates scan_maps(std::string_view maps, std::string_view exe) {
 }
 
 }  // namespace
+
+Result<std::string> read_exe(pid_t pid) {
+  auto path = read_link(pid, "exe");
+  constexpr std::string_view deleted = " (deleted)";
+  if (path && path->ends_with(deleted)) path->resize(path->size() - deleted.size());
+  return path;
+}
+
+// map_files needs CAP_SYS_ADMIN or CAP_CHECKPOINT_RESTORE (fs/proc/base.c, 5.9), but reaches the very inode
+// whatever became of the path. Without it the path, if the inode there is still the one mapped.
+Result<MappedFile> file_of(pid_t pid, const Mapping& mapping) {
+  MappedFile file{mapping.id,
+                  path_inside(pid, mapping.path),
+                  proc_path(pid, "map_files/" + map_files_name(mapping)),
+                  mapping.start,
+                  mapping.offset,
+                  mapping.deleted};
+  if (const auto id = file_id(file.open_path)) {
+    file.id = *id;
+    return file;
+  }
+  file.open_path = proc_path(pid, "root") + file.path;
+  const auto id = file_id(file.open_path);
+  if (!mapping.deleted && id && id->inode == mapping.id.inode) {
+    file.id = *id;
+    return file;
+  }
+  return fail("PID " + std::to_string(pid) + ": " + mapping.path + " was replaced or deleted since it was started",
+              "run as root, or restart the process", ErrorKind::unobservable);
+}
 
 Result<std::string> read_proc(pid_t pid, std::string_view name) {
   const Fd fd(open(proc_path(pid, name).c_str(), O_RDONLY | O_CLOEXEC));
@@ -198,12 +198,12 @@ Result<PythonImages> find_images(pid_t pid) {
   const bool exe_is_core = found.exe && (is_interpreter(*exe) || found.asyncio || found.python_named);
   const std::optional<Mapping>& core = found.libpython ? found.libpython : found.exe;
   if (!core || (!found.libpython && !exe_is_core)) return images;
-  auto core_file = openable(pid, *core);
+  auto core_file = file_of(pid, *core);
   if (!core_file) return fail(core_file.error());
   images.core = std::move(*core_file);
   images.might_be_builtin = !found.asyncio;
   if (found.asyncio) {
-    auto asyncio_file = openable(pid, *found.asyncio);
+    auto asyncio_file = file_of(pid, *found.asyncio);
     if (!asyncio_file) return fail(asyncio_file.error());
     images.asyncio = std::move(*asyncio_file);
   }

@@ -19,6 +19,8 @@
 
 namespace asyncleak::python {
 
+struct Mapping;
+
 struct FileId {
   std::uint64_t device = 0;
   std::uint64_t inode = 0;
@@ -59,6 +61,10 @@ struct PythonImages {
 [[nodiscard]] Result<std::string> read_proc(pid_t pid, std::string_view name);
 // Error kinds: unobservable with "no such process" or "permission denied".
 [[nodiscard]] Result<ProcessInfo> read_process(pid_t pid);
+// The file behind a mapping of PID. Error: only its path is left, and that leads to another file.
+[[nodiscard]] Result<MappedFile> file_of(pid_t pid, const Mapping& mapping);
+// What PID runs, as /proc/PID/exe has it, without " (deleted)".
+[[nodiscard]] Result<std::string> read_exe(pid_t pid);
 // Known by names alone, no file is opened: core is a mapped libpython3.N.so, or else the executable when it is
 // called python*, or has _asyncio, an extension module or a file of the standard library mapped. A program with the
 // interpreter linked in statically and nothing of the kind mapped (a frozen binary) is not found.

@@ -64,7 +64,6 @@ TEST_CASE("pymalloc's functions are found without symbols in every link, equal t
       if (!found) FAIL(found.error().message);
       check_names(*symbols, *found);
       CHECK(found->inlined_copies == 0);
-      CHECK_THAT(found->detail, Catch::StartsWith("table at 0x"));
     }
   }
 }
