@@ -85,7 +85,8 @@ def floor(places):
 
     @contextlib.contextmanager
     def watch(pid):
-        words = [word for file, offset in places for word in (file, "%x" % offset)]
+        named = zip(("created", "destroyed"), places)
+        words = [word for name, (file, offset) in named for word in (name, file, "%x" % offset)]
         with subprocess.Popen(
             [FLOOR, str(pid), *words],
             stdin=subprocess.PIPE,

@@ -17,24 +17,29 @@ def counted(frame, pid):
     return dict(sums)
 
 
-def differences(frame, truth):
-    """Empty when every site of the truth has exactly these bytes and no other has any; else a line per wrong number."""
+def site_differences(frame, truth, others=False):
+    """Empty when the sites of the truth have exactly these bytes (OTHERS: and the others none); else what is wrong."""
     lines, seen = [], counted(frame, truth["pid"])
     expected = {(site["kind"], site["coroutine"]): site for site in truth["sites"]}
-    for key in sorted(set(seen) | set(expected)):
+    for key in sorted(set(expected) | (set(seen) if others else set())):
         for column in COLUMNS:
             have, want = (each.get(key, {}).get(column, 0) for each in (seen, expected))
             if have != want:
                 lines.append("%-6s %-36s %-22s counted %12d, true %12d" % (*key, column, have, want))
-    return lines + row_differences(frame, truth["pid"], seen)
+    return lines
 
 
-def row_differences(frame, pid, seen):
+def differences(frame, truth):
+    """As above, for a program of which nothing else is counted, and the process's own figures."""
+    return site_differences(frame, truth, others=True) + row_differences(frame, truth["pid"])
+
+
+def row_differences(frame, pid):
     """The process's own figures: those of its sites summed, and nothing that was not tracked."""
-    row = process_row(frame, pid)
+    row, seen = process_row(frame, pid), counted(frame, pid)
     allocations = row and row["allocations"]
-    if not allocations:
-        return ["no allocations of process %d: %r" % (pid, row)]
+    if not allocations or allocations["bytes"] is None:
+        return ["allocations of process %d are not counted: %r" % (pid, allocations)]
     lines = []
     for column in ("bytes", "blocks"):
         total = sum(each["allocated_" + column] for each in seen.values())

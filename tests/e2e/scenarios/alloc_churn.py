@@ -12,6 +12,7 @@ from alloc_book import account, barrier, outside
 from ledger import quiet, ready
 
 ROUNDS, KEPT = 100, 3
+PAUSE_S = 0.15  # a program that did nothing but allocate would cost its watcher more than a core
 blocks = ctypes.CDLL(os.path.join(os.path.dirname(os.path.abspath(sys.argv[0])), "alloc_blocks.so"))
 blocks.churn.argtypes = (ctypes.c_ulong, ctypes.c_ulong, ctypes.c_ulong)
 
@@ -25,26 +26,32 @@ def churn(book, count, size, kept=0):
 async def flat(count):
     for _ in range(ROUNDS):
         churn(account("flat"), count, 16500)
-        await asyncio.sleep(0)
+        await asyncio.sleep(PAUSE_S)
 
 
 async def keeping(count):
     for _ in range(ROUNDS):
         churn(account("keeping"), count, 16501, KEPT)
-        await asyncio.sleep(0)
+        await asyncio.sleep(PAUSE_S)
 
 
 async def by_mmap(count):
     for _ in range(ROUNDS):
         churn(account("by_mmap"), count, 140000)
-        await asyncio.sleep(0)
+        await asyncio.sleep(PAUSE_S)
+
+
+async def beside(count):
+    """In another thread at the same time."""
+    for _ in range(ROUNDS):
+        await asyncio.get_running_loop().run_in_executor(None, churn, outside(), count, 16502)
+        await asyncio.sleep(PAUSE_S)
 
 
 async def main(count):
-    loop, share = asyncio.get_running_loop(), count // ROUNDS
-    tasks = [loop.create_task(flat(share * 40 // 100)), loop.create_task(keeping(share * 40 // 100)),
-             loop.create_task(by_mmap(share // 100))]  # fmt: skip
-    await loop.run_in_executor(None, churn, outside(), count * 19 // 100, 16502)
+    loop = asyncio.get_running_loop()
+    shares = {flat: 40, keeping: 40, beside: 19, by_mmap: 1}
+    tasks = [loop.create_task(each(count // ROUNDS * share // 100)) for each, share in shares.items()]
     await asyncio.gather(*tasks)
 
 
