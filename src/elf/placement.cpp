@@ -185,6 +185,9 @@ Result<Placement> place_behind_null_check(const Image& image, std::uint64_t entr
 Result<Placement> place_at(const Image& image, std::uint64_t vaddr) {
   const auto function = image.function_at(vaddr);
   if (!function) return fail(fmt::format("no function at {:#x} by .eh_frame_hdr", vaddr));
+  const auto bounds = bounds_of(image, function->begin);  // in a damaged file functions may overlap
+  if (!bounds) return fail(bounds.error());
+  if (!bounds->contains(vaddr)) return fail(fmt::format("{:#x} is in two functions", vaddr));
   Placement placement = placement_of(image, function->begin, {vaddr, {}});
   const auto instruction = Decoder().decode(up_to(image, vaddr, function->end - vaddr));
   placement.emulated = instruction && instruction->emulated;

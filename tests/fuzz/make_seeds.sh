@@ -17,7 +17,7 @@ mini() {
 
 rebuild() {
   mkdir -p "$seeds"
-  rm -f "$seeds"/*
+  find "$seeds" -type f ! -name 'found-*' -delete # those a fuzzing session found stay
   for shape in STATIC_TYPE SPEC SPEC_315; do
     mini "shared-$shape" fake_asyncio.c -s -shared -fPIC -D$shape
     mini "relr-$shape" fake_asyncio.c -s -shared -fPIC -D$shape -Wl,-z,pack-relative-relocs
@@ -27,6 +27,10 @@ rebuild() {
   mini sysv-hash fake_asyncio.c -s -shared -fPIC -DSPEC -DVISIBLE -Wl,--hash-style=sysv
   mini ambiguous fake_asyncio.c -s -shared -fPIC -DSPEC -DSECOND
   mini functions functions.S -s -shared
+  mini steps fake_steps.c -s -shared -fPIC
+  mini obmalloc fake_obmalloc.c -s -shared -fPIC
+  mini allocator allocator.S -s -shared
+  mini returns return_points.S -s -shared
   # With the compressed symbol table, with a debug link, and cut short.
   xz --check=crc32 -c "$seeds/symtab" >"$seeds/packed"
   objcopy --add-section .gnu_debugdata="$seeds/packed" "$seeds/shared-SPEC" "$seeds/debugdata"
