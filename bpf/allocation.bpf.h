@@ -4,7 +4,7 @@
 #define ASYNCLEAK_ALLOCATION_BPF_H
 
 #include "memory_maps.bpf.h"
-#include "python.bpf.h"
+#include "site.bpf.h"
 
 /* Blocks in crowded_out: while there are none it is not asked. */
 __u64 al_crowded_out = 0;
@@ -94,33 +94,17 @@ static __noinline int put_allocation(__u64 key, const struct al_allocation *bloc
 	return 0;
 }
 
-#define AL_BYTES_MASK ((1ull << AL_BYTE_BITS) - 1)
 #define AL_BYTE_EPOCHS (~0ull >> AL_BYTE_BITS) /* wraps after two years of uptime */
 
-/* As cohort_add() of site.bpf.h, in bytes. A block of a TiB, or a slot that would overflow, has no age. */
+/* As cohort_add(), in bytes. A block of a TiB, or one whose slot would overflow, has no age. */
 static __always_inline void age_bytes(struct al_site_memory *memory, __u64 born_ns, __u64 size, bool born)
 {
-	if (size > AL_BYTES_MASK)
+	if (size >> AL_BYTE_BITS)
 		return;
 	for (int level = 0; level < AL_BYTE_LEVELS; level++) {
 		__u64 epoch = born_ns >> (AL_BYTE_SHIFT + AL_BYTE_LEVEL_SHIFT * level) & AL_BYTE_EPOCHS;
-		__u64 *word = &memory->cohorts[level][epoch & (AL_BYTE_SLOTS - 1)];
 
-		for (int attempt = 0; attempt < 8; attempt++) {
-			__u64 old = *(volatile __u64 *)word, bytes = old & AL_BYTES_MASK, next;
-
-			if (old >> AL_BYTE_BITS == epoch) {
-				if (born ? bytes + size > AL_BYTES_MASK : bytes < size)
-					break;
-				next = born ? old + size : old - size;
-			} else {
-				if (!born || old >> AL_BYTE_BITS > epoch)
-					break;
-				next = epoch << AL_BYTE_BITS | size;
-			}
-			if (__sync_val_compare_and_swap(word, old, next) == old)
-				break;
-		}
+		ring_change(&memory->cohorts[level][epoch & (AL_BYTE_SLOTS - 1)], epoch, AL_BYTE_BITS, size, born);
 	}
 }
 

@@ -134,91 +134,25 @@ int sites_of_tasks(struct al_sites_of *asked)
 }
 
 /* From here on: the memory modes. Loaded in a second instance, when one is first switched on. */
-SEC("uprobe")
-int allocating(void *ctx)
-{
-	struct memory_trap trap;
+#define AL_MEMORY_PROBE(section_, name_, happened_)                                                                    \
+	SEC(section_) int name_(void *ctx)                                                                             \
+	{                                                                                                              \
+		struct memory_trap trap;                                                                               \
+                                                                                                                       \
+		trapped(&trap, ctx);                                                                                   \
+		if (trap.memory)                                                                                       \
+			happened_(ctx, &trap);                                                                         \
+		trap_done(&trap);                                                                                      \
+		return 0;                                                                                              \
+	}
 
-	trapped(&trap, ctx);
-	if (trap.memory)
-		allocation_begins(ctx, &trap);
-	trap_done(&trap);
-	return 0;
-}
-
-SEC("uretprobe")
-int allocated(void *ctx)
-{
-	struct memory_trap trap;
-
-	trapped(&trap, ctx);
-	if (trap.memory)
-		allocation_ends(ctx, &trap);
-	trap_done(&trap);
-	return 0;
-}
-
-SEC("uprobe")
-int passing_malloc(void *ctx)
-{
-	struct memory_trap trap;
-
-	trapped(&trap, ctx);
-	if (trap.memory)
-		malloc_passed(ctx, &trap);
-	trap_done(&trap);
-	return 0;
-}
-
-SEC("uprobe")
-int freeing(void *ctx)
-{
-	struct memory_trap trap;
-
-	trapped(&trap, ctx);
-	if (trap.memory)
-		block_given_back(ctx, &trap);
-	trap_done(&trap);
-	return 0;
-}
-
-SEC("uprobe")
-int step_entered(void *ctx)
-{
-	struct memory_trap trap;
-
-	trapped(&trap, ctx);
-	if (trap.memory)
-		step_begins(ctx, &trap);
-	trap_done(&trap);
-	return 0;
-}
-
-/* Beside task_init, where tasks can be eager. */
-SEC("uprobe")
-int eager_step_entered(void *ctx)
-{
-	struct memory_trap trap;
-
-	trapped(&trap, ctx);
-	if (trap.memory)
-		eager_step_begins(ctx, &trap);
-	trap_done(&trap);
-	return 0;
-}
-
-/* At its return, or at a place inside behind the step. */
-SEC("uprobe")
-int step_left(void *ctx)
-{
-	struct memory_trap trap;
-
-	trapped(&trap, ctx);
-	if (trap.memory)
-		step_ends(ctx, &trap);
-	trap_done(&trap);
-	return 0;
-}
+AL_MEMORY_PROBE("uprobe", allocating, allocation_begins)
+AL_MEMORY_PROBE("uretprobe", allocated, allocation_ends)
+AL_MEMORY_PROBE("uprobe", passing_malloc, malloc_passed)
+AL_MEMORY_PROBE("uprobe", freeing, block_given_back)
+AL_MEMORY_PROBE("uprobe", step_entered, step_begins)
+AL_MEMORY_PROBE("uprobe", eager_step_entered, eager_step_begins) /* beside task_init, where tasks can be eager */
+AL_MEMORY_PROBE("uprobe", step_left, step_ends) /* at its return, or at a place inside behind the step */
 
 SEC("raw_tp/sched_process_exec")
 int memory_exec(struct bpf_raw_tracepoint_args *ctx)

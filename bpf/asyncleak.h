@@ -178,6 +178,7 @@ struct al_site_key {
 #define AL_COHORT_FIRST_NS 1073741824ull /* 2^30 ns, about a second: epoch = ns >> (30 + 3 * level) */
 #define AL_COHORT_SHIFT 30
 #define AL_COHORT_LEVEL_SHIFT 3
+#define AL_COHORT_BITS 32 /* of a word, for the count */
 
 enum al_site_state { AL_SITE_FREE = 0, AL_SITE_READY = 1 };
 

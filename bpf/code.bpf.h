@@ -12,6 +12,12 @@
 static const struct al_code empty_code;
 static const struct al_origin empty_origin;
 
+/* The str with its qualified name, or its name alone where there is no other (<= 3.10). */
+static __always_inline __u64 name_of_code(const struct al_layout *layout, __u64 code)
+{
+	return user_u64(code + (layout->code_qualname != AL_ABSENT ? layout->code_qualname : layout->code_name));
+}
+
 static __noinline int remember_code(const struct al_layout *layout, const struct al_code_key *key)
 {
 	struct al_code *code = bpf_map_lookup_elem(&codes, key);
@@ -27,9 +33,7 @@ static __noinline int remember_code(const struct al_layout *layout, const struct
 		count(AL_DROP_CODES_FULL);
 		return 0;
 	}
-	if (!copy_name(
-		&code->name, layout,
-		user_u64(object + (layout->code_qualname != AL_ABSENT ? layout->code_qualname : layout->code_name))))
+	if (!copy_name(&code->name, layout, name_of_code(layout, object)))
 		count(AL_DROP_NAME_UNREADABLE);
 	if (!copy_file(&code->file, layout, user_u64(object + layout->code_filename)))
 		count(AL_DROP_NAME_UNREADABLE);

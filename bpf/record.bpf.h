@@ -70,4 +70,19 @@ static __always_inline bool forget_seed(const struct al_task_key *key, struct al
 	return true;
 }
 
+/* Of a task that exists, as far as is known: created under our eyes, or seeded; 0: none. */
+static __always_inline const struct al_task *known_task(const struct al_task_key *key)
+{
+	const struct al_task *task = bpf_map_lookup_elem(&recent_tasks, key);
+
+	if (!task && al_spilled_tasks)
+		task = bpf_map_lookup_elem(&tasks, key);
+	if (!task && al_seeded_tasks) {
+		struct al_task_key seed = seed_key(key);
+
+		task = bpf_map_lookup_elem(&tasks, &seed);
+	}
+	return task;
+}
+
 #endif

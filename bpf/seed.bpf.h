@@ -239,19 +239,13 @@ struct site_query {
 
 static long find_site_of(__u32 index, struct site_query *query)
 {
-	struct al_task_key key = {.process = query->process}, seed;
-	struct al_task *task;
+	struct al_task_key key = {.process = query->process};
+	const struct al_task *task;
 
 	if (index >= query->count || index >= AL_BATCH_TASKS)
 		return 1;
 	key.address = query->batch->addresses[index];
-	task = bpf_map_lookup_elem(&recent_tasks, &key);
-	if (!task && al_spilled_tasks)
-		task = bpf_map_lookup_elem(&tasks, &key);
-	if (!task && al_seeded_tasks) {
-		seed = seed_key(&key);
-		task = bpf_map_lookup_elem(&tasks, &seed);
-	}
+	task = known_task(&key);
 	query->batch->sites[index] = task ? task->site : 0;
 	query->batch->born_ns[index] = task ? task->born_ns : 0;
 	return 0;

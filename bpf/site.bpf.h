@@ -6,29 +6,41 @@
 #include "code.bpf.h"
 
 /*
- * Adds DELTA to the cohort of BORN_NS in every ring. A slot that still holds an older epoch is
- * taken over by a birth; a death whose slot was taken over changes nothing there.
+ * A word of a ring of birth cohorts is epoch | amount, the latter in BITS. Adds AMOUNT that was born in EPOCH, or takes
+ * it out at its death. A slot that still holds an older epoch is taken over by a birth; a death whose slot was taken
+ * over changes nothing there, nor does what has no room in it. False: others were faster each time.
  */
+static __always_inline bool ring_change(__u64 *word, __u64 epoch, int bits, __u64 amount, bool born)
+{
+	const __u64 most = (1ull << bits) - 1;
+
+	for (int attempt = 0; attempt < 8; attempt++) {
+		__u64 old = *(volatile __u64 *)word, held = old & most, next;
+
+		if (old >> bits == epoch) {
+			if (born ? held + amount > most : held < amount)
+				return true;
+			next = born ? old + amount : old - amount;
+		} else {
+			if (!born || old >> bits > epoch)
+				return true;
+			next = epoch << bits | amount;
+		}
+		if (__sync_val_compare_and_swap(word, old, next) == old)
+			return true;
+	}
+	return false;
+}
+
+/* One task, born or dead (DELTA 1, -1), in every ring. */
 static __noinline int cohort_add(struct al_site *site, __u64 born_ns, int delta)
 {
 	for (int level = 0; level < AL_COHORT_LEVELS; level++) {
 		__u64 epoch = (__u32)(born_ns >> (AL_COHORT_SHIFT + AL_COHORT_LEVEL_SHIFT * level));
-		__u64 *word = &site->cohorts[level][epoch & (AL_COHORT_SLOTS - 1)];
-		bool done = false;
 
-		for (int attempt = 0; attempt < 8 && !done; attempt++) {
-			__u64 old = *(volatile __u64 *)word;
-			__u64 next = old + delta;
-
-			if (old >> 32 != epoch) {
-				if (delta < 0 || (old >> 32) > epoch)
-					break;
-				next = epoch << 32 | 1;
-			}
-			done = __sync_val_compare_and_swap(word, old, next) == old;
-			if (!done && attempt == 7)
-				count(AL_DROP_COHORT_CONTENDED);
-		}
+		if (!ring_change(&site->cohorts[level][epoch & (AL_COHORT_SLOTS - 1)], epoch, AL_COHORT_BITS, 1,
+				 delta > 0))
+			count(AL_DROP_COHORT_CONTENDED);
 	}
 	return 0;
 }

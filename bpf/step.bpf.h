@@ -218,9 +218,7 @@ static __noinline __u32 taskless_site(const struct al_layout *layout, const stru
 	if (name.print) {
 		origin->code = code;
 		origin->print = name.print;
-		if (!copy_name(&origin->qualname, layout,
-			       user_u64(code + (layout->code_qualname != AL_ABSENT ? layout->code_qualname
-										   : layout->code_name))))
+		if (!copy_name(&origin->qualname, layout, name_of_code(layout, code)))
 			count(AL_DROP_NAME_UNREADABLE);
 		remember_code(layout, &name);
 	}
@@ -242,8 +240,8 @@ static __noinline __u32 unrecorded_site(const struct al_layout *layout, const st
 	view_coroutine(&view, layout, memory->bias);
 	if (!view.code)
 		return 0;
-	if (process->core ==
-	    AL_NO_CORE) { /* opened by user space, no task created yet: find_core() would say the same */
+	/* Opened by user space, no task created yet: find_core() would say the same. */
+	if (process->core == AL_NO_CORE) {
 		process->bias = memory->bias;
 		process->core = memory->core;
 	}
@@ -262,14 +260,8 @@ static __noinline __u32 unrecorded_site(const struct al_layout *layout, const st
 static __always_inline __u32 site_of_task(const struct al_layout *layout, const struct al_memory *memory, __u64 task)
 {
 	struct al_task_key key = {.address = task, .process = memory->process};
-	struct al_task *known = bpf_map_lookup_elem(&recent_tasks, &key);
+	const struct al_task *known = known_task(&key);
 
-	if (!known && al_spilled_tasks)
-		known = bpf_map_lookup_elem(&tasks, &key);
-	if (!known && al_seeded_tasks) {
-		key.seeded = 1;
-		known = bpf_map_lookup_elem(&tasks, &key);
-	}
 	return known ? known->site : unrecorded_site(layout, memory, task);
 }
 

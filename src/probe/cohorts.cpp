@@ -92,7 +92,8 @@ std::vector<Cohort> disjoint(const Rings& rings, std::int64_t now_ns, std::int64
 
 std::vector<Cohort> disjoint_cohorts(const al_site& site, std::int64_t now_ns, std::int64_t oldest_ns,
                                      std::uint64_t outstanding) {
-  const Rings rings{&site.cohorts[0][0], AL_COHORT_LEVELS, AL_COHORT_SLOTS, AL_COHORT_SHIFT, AL_COHORT_LEVEL_SHIFT, 32};
+  const Rings rings{&site.cohorts[0][0], AL_COHORT_LEVELS,      AL_COHORT_SLOTS,
+                    AL_COHORT_SHIFT,     AL_COHORT_LEVEL_SHIFT, AL_COHORT_BITS};
   return disjoint(rings, now_ns, oldest_ns, outstanding);
 }
 
