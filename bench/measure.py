@@ -80,26 +80,43 @@ def asyncleak(*options):
     return watch
 
 
+@contextlib.contextmanager
+def floor_programs(pid, places, *options):
+    """bench-floor on (program, file, offset) of PLACES; the list it gives has what it printed once this has ended."""
+    printed = []
+    words = [word for program, file, offset in places for word in (program, file, "%x" % offset)]
+    with subprocess.Popen(
+        [FLOOR, *options, str(pid), *words],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        preexec_fn=on_tool_cpu,
+    ) as process:
+        if process.stdout.readline() != "ready\n":
+            sys.exit("bench-floor could not attach")
+        yield printed
+        printed += process.communicate()[0].split()
+
+
+def cpu_s(pid):
+    """Of all threads there are, from the scheduler's sum in nanoseconds: ticks of 10 ms are too coarse."""
+    total = 0
+    for thread in os.listdir("/proc/%d/task" % pid):
+        with open("/proc/%d/task/%s/schedstat" % (pid, thread)) as file:
+            total += int(file.read().split()[0])
+    return total / 1e9
+
+
 def floor(places):
     """A watcher: two programs that do one map update each, at (file, offset) of creation and destruction."""
 
     @contextlib.contextmanager
     def watch(pid):
         named = zip(("created", "destroyed"), places)
-        words = [word for name, (file, offset) in named for word in (name, file, "%x" % offset)]
-        with subprocess.Popen(
-            [FLOOR, str(pid), *words],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            preexec_fn=on_tool_cpu,
-        ) as process:
-            if process.stdout.readline() != "ready\n":
-                sys.exit("bench-floor could not attach")
+        with floor_programs(pid, [(name, file, offset) for name, (file, offset) in named]) as seen:
             yield
-            seen = process.communicate()[0].split()
-            if "0" in seen:
-                sys.exit("bench-floor saw no task at %s: wrong places" % (places,))
+        if "0" in seen:
+            sys.exit("bench-floor saw no task at %s: wrong places" % (places,))
 
     return watch
 

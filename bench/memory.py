@@ -38,15 +38,15 @@ def configurations(small_blocks):
     # No valve: the price is what is asked for here.
     options = ("--overhead-limit", "10000")
     return {
-        PLAIN: (watchers.nothing, ()),
-        "none again": (watchers.nothing, ()),  # how much two equal runs differ
+        PLAIN: (measure.nothing, ()),
+        "none again": (measure.nothing, ()),  # how much two equal runs differ
         "floor: empty, at entries": (watchers.floor(lambda pid: watchers.allocator_places(pid, entries=True)), ()),
         "floor: empty, well placed": (watchers.floor(watchers.allocator_places), ()),
         ONE_HIT: (watchers.floor(lambda pid: watchers.allocator_places(pid, returns=False)), ()),
         FLOOR: (watchers.floor(watchers.our_places), ()),
         "memleak (bcc)": (watchers.memleak, ()),
-        "tracemalloc, 1 frame": (watchers.nothing, ("-X", "tracemalloc=1")),
-        "tracemalloc, 25 frames": (watchers.nothing, ("-X", "tracemalloc=25")),
+        "tracemalloc, 1 frame": (measure.nothing, ("-X", "tracemalloc=1")),
+        "tracemalloc, 25 frames": (measure.nothing, ("-X", "tracemalloc=25")),
         **{name: (watchers.asyncleak("--memory", *flags, *options), ()) for name, flags in ours.items()},
     }
 
@@ -81,15 +81,6 @@ class Allocating:
         return result["cpu_s"] / result["blocks"] * 1e6, result["blocks"] / result["cpu_s"]
 
 
-def cpu_s(pid):
-    """Of all threads there are, to the nanosecond."""
-    total = 0
-    for thread in os.listdir("/proc/%d/task" % pid):
-        with open("/proc/%d/task/%s/schedstat" % (pid, thread)) as file:
-            total += int(file.read().split()[0])
-    return total / 1e9
-
-
 class Server:
     """Microseconds of CPU for a request, at half of the rate that the server can hold alone."""
 
@@ -114,7 +105,7 @@ class Server:
 
     def settle(self):
         """Finds the rate from the CPU that a request costs: each connection of wrk waits between two requests."""
-        cost, _ = self.run(watchers.nothing, ())
+        cost, _ = self.run(measure.nothing, ())
         self.rate = 1e6 / cost / 2
         self._delay(round(CONNECTIONS / self.rate * 1e3))
 
@@ -128,9 +119,9 @@ class Server:
                 url = "http://127.0.0.1:%d/" % hello["port"]
                 self._wrk(url, 1)
                 with watcher(hello["ready"]):
-                    before = cpu_s(hello["ready"])
+                    before = measure.cpu_s(hello["ready"])
                     requests = self._wrk(url, self._seconds)
-                    used = cpu_s(hello["ready"]) - before
+                    used = measure.cpu_s(hello["ready"]) - before
             finally:
                 process.kill()
         return used / requests * 1e6, requests / self._seconds

@@ -18,15 +18,6 @@ import measure
 from processes import SCENARIOS, Deadline, Target, Tool, watches
 
 
-def cpu_s(pid):
-    """From the scheduler's sum, in nanoseconds: ticks of 10 ms are too coarse for one refresh."""
-    total = 0
-    for thread in os.listdir("/proc/%d/task" % pid):
-        with open("/proc/%d/task/%s/schedstat" % (pid, thread)) as file:
-            total += int(file.read().split()[0])
-    return total / 1e9
-
-
 def rss_bytes(pid):
     with open("/proc/%d/statm" % pid) as file:
         return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
@@ -53,7 +44,7 @@ def per_refresh(tool, frames):
     costs, last = [], None
     for _ in range(frames + 1):
         tool.frame(deadline)
-        now = cpu_s(tool.process.pid)
+        now = measure.cpu_s(tool.process.pid)
         if last is not None:
             costs.append(now - last)
         last = now

@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 
-from measure import BENCH, FLOOR, Deadline, Tool, nothing, on_tool_cpu  # noqa: F401 (nothing: for memory.py)
+from measure import BENCH, Deadline, Tool, floor_programs, on_tool_cpu
 
 MEMLEAK = os.environ.get("ASYNCLEAK_MEMLEAK", "/var/cache/asyncleak-memleak")
 ENTRY_AND_RETURN, ENTRY = ("passed", "returned"), ("passed",)
@@ -103,21 +103,10 @@ def floor(places_of, *options):
     @contextlib.contextmanager
     def watch(pid):
         places = places_of(pid)
-        words = [word for program, file, offset in places for word in (program, file, "%x" % offset)]
-        with subprocess.Popen(
-            [FLOOR, *options, str(pid), *words],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            preexec_fn=on_tool_cpu,
-        ) as process:
-            if process.stdout.readline() != "ready\n":
-                sys.exit("bench-floor could not attach")
+        with floor_programs(pid, places, *options) as counts:
             yield
-            counts = process.communicate()[0].split()
-            if options:
-                for (program, file, offset), count in zip(places, counts):
-                    print("%12s %-8s %s+%#x" % (count, program, file, offset), file=sys.stderr)
+        for (program, file, offset), count in zip(places, counts if options else ()):
+            print("%12s %-8s %s+%#x" % (count, program, file, offset), file=sys.stderr)
 
     return watch
 

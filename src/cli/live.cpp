@@ -15,7 +15,6 @@
 #include <algorithm>
 #include <clocale>
 #include <functional>
-#include <map>
 #include <optional>
 #include <string_view>
 
@@ -23,22 +22,14 @@ namespace asyncleak::cli {
 
 namespace {
 
-MemoryMode mode_after(MemoryMode mode) {
-  if (mode == MemoryMode::all) return MemoryMode::objects;
-  return mode == MemoryMode::objects ? MemoryMode::malloc : MemoryMode::all;
-}
-
 // The screen and what it shows; keys change nothing else.
 class LiveScreen {
  public:
   using Inspect = std::function<Result<Inspection>(const SiteIdentity&)>;
-  using ChangeMemory = std::function<Result<MemoryMode>(pid_t, MemoryMode)>;  // returns the mode now in force
+  using ChangeMemory = std::function<Result<live::MemoryChange>(pid_t)>;
 
   LiveScreen(Terminal terminal, const Options& options, Inspect inspect, ChangeMemory change_memory)
-      : terminal_(std::move(terminal)),
-        inspect_(std::move(inspect)),
-        change_memory_(std::move(change_memory)),
-        first_mode_(options.memory) {
+      : terminal_(std::move(terminal)), inspect_(std::move(inspect)), change_memory_(std::move(change_memory)) {
     ui_.ascii = terminal_.ascii();
     ui_.delay_s = options.delay_s;
     ui_.sort = options.sort;
@@ -101,12 +92,13 @@ class LiveScreen {
   void change_memory() {
     if (!ui_.memory_pid) return;
     const pid_t pid = *ui_.memory_pid;
-    // Not the mode in force: where `all` is refused that would never come round to `objects`.
-    MemoryMode& asked = asked_modes_.try_emplace(pid, first_mode_).first->second;
-    asked = mode_after(asked);
-    const auto mode = change_memory_(pid, asked);
-    const std::string_view refused = mode && *mode != asked ? ", see its warning" : "";
-    ui_.message = mode ? fmt::format("memory mode of {}: {}{}", pid, name_of(*mode), refused) : mode.error().message;
+    const auto changed = change_memory_(pid);
+    if (!changed) {
+      ui_.message = changed.error().message;
+      return;
+    }
+    const std::string_view refused = changed->in_force != changed->wanted ? ", see its warning" : "";
+    ui_.message = fmt::format("memory mode of {}: {}{}", pid, name_of(changed->in_force), refused);
   }
 
   void write_snapshot() {
@@ -119,8 +111,6 @@ class LiveScreen {
   Terminal terminal_;
   Inspect inspect_;
   ChangeMemory change_memory_;
-  MemoryMode first_mode_;
-  std::map<pid_t, MemoryMode> asked_modes_;
   UiState ui_;
   Report shown_;
   std::optional<Inspection> inspection_;
@@ -153,7 +143,7 @@ Result<std::optional<LiveScreen>> open_screen(const Options& options, live::Live
   return std::optional<LiveScreen>(
       std::in_place, std::move(*terminal), options,
       [&source](const SiteIdentity& site) { return inspect_site(source, site); },
-      [&source](pid_t pid, MemoryMode mode) { return source.set_memory(pid, mode); });
+      [&source](pid_t pid) { return source.change_memory(pid); });
 }
 
 }  // namespace

@@ -44,7 +44,7 @@ struct LiveSource::State {
   probe::TaskRecords records;
   Censuses censuses;
   MemoryModes memory;
-  probe::TrapCost trap;
+  double trap_ns = 0;
   std::int64_t last_full_scan_ns = 0;
 
   void tell(InspectedTask& task, std::uint32_t process);
@@ -84,9 +84,9 @@ Result<LiveSource> LiveSource::make(WatchOptions options) {
   auto epoll = wait_for(*watch);
   if (!epoll) return fail(epoll.error());
   auto state = std::make_unique<State>(std::move(*session), std::move(*watch), std::move(*epoll), std::move(options));
-  auto trap = probe::measure_traps(state->session);
+  auto trap = probe::measure_trap_ns(state->session);
   if (!trap) return fail(trap.error());
-  state->trap = *trap;
+  state->trap_ns = *trap;
   for (const pid_t pid : pids) {
     if (auto watched = state->catalog.require(pid); !watched) return fail(watched.error());
   }
@@ -113,10 +113,10 @@ Sample LiveSource::sample() {
   state_->catalog.check_layouts();
   state_->censuses.look(state_->catalog, {&state_->records, &state_->reader});
   // After the first look: tasks from before the attach have their sites then.
-  state_->memory.update(state_->catalog, state_->records, state_->trap);
-  auto sample = state_->reader.read(state_->trap.hit_ns);
+  state_->memory.update(state_->catalog, state_->records, state_->trap_ns);
+  auto sample = state_->reader.read(state_->trap_ns);
   state_->censuses.add_to(sample);
-  state_->memory.add_to(sample, state_->trap);
+  state_->memory.add_to(sample, state_->trap_ns);
   return sample;
 }
 
@@ -131,10 +131,10 @@ Result<Inspection> LiveSource::inspect(const InspectRequest& request) {
   return live::inspect(*reader, process->second, request, [&](InspectedTask& task) { state_->tell(task, opened->id); });
 }
 
-Result<MemoryMode> LiveSource::set_memory(pid_t pid, MemoryMode mode) {
+Result<MemoryChange> LiveSource::change_memory(pid_t pid) {
   const auto process = state_->catalog.processes().find(pid);
   if (process == state_->catalog.processes().end()) return fail(fmt::format("PID {} is not watched", pid));
-  return state_->memory.set(process->second, mode, state_->records);
+  return state_->memory.set_next(process->second, state_->records);
 }
 
 Result<void> LiveSource::watch_tree(pid_t root) { return state_->session.watch(root); }

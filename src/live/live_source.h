@@ -42,8 +42,8 @@ class LiveSource {
   // `run`: attaches to an interpreter that nobody runs yet. Best effort.
   void prepare(const std::string& executable);
 
-  // Counts PID's allocations that way from now on; the mode in force. Error: it cannot be, and why.
-  [[nodiscard]] Result<MemoryMode> set_memory(pid_t pid, MemoryMode mode);
+  // The next memory mode for PID from now on. Error: it cannot be, and why.
+  [[nodiscard]] Result<MemoryChange> change_memory(pid_t pid);
 
   // One process in depth, with what the probes know of its tasks.
   [[nodiscard]] Result<Inspection> inspect(const InspectRequest& request);

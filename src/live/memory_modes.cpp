@@ -1,7 +1,7 @@
 #include "live/memory_modes.h"
 
+#include "probe/calibration.h"
 #include "probe/clock.h"
-#include "probe/memory_plan.h"
 #include "python/malloc_provider.h"
 
 #include <fmt/format.h>
@@ -15,12 +15,9 @@ namespace {
 // The price is a mean over at least this long: a burst of imports is no reason to give up.
 constexpr std::int64_t price_window_ns = 3'000'000'000;
 
-double hit_cost_ns(const al_memory& memory, const probe::TrapCost& cost) {
-  double ns = cost.hit_ns;
-  if (memory.hits > 0)
-    ns += cost.return_ns * static_cast<double>(memory.return_hits) / static_cast<double>(memory.hits);
-  if (memory.timed_hits > 0) ns += static_cast<double>(memory.timed_ns) / static_cast<double>(memory.timed_hits);
-  return ns;
+MemoryMode mode_after(MemoryMode mode) {
+  if (mode == MemoryMode::all) return MemoryMode::objects;
+  return mode == MemoryMode::objects ? MemoryMode::malloc : MemoryMode::all;
 }
 
 bool is_free_threaded(const probe::KnownProcess& process) {
@@ -48,12 +45,11 @@ void MemoryModes::follow(const probe::Catalog& catalog) {
     known = same ? std::next(known) : known_.erase(known);
   }
   for (const auto& [pid, process] : catalog.processes()) {
-    if (!process.is_watched() || !session_.watches(pid)) continue;
-    const auto [known, fresh] = known_.try_emplace(pid);
-    if (!fresh) continue;
-    known->second.start_ticks = process.info.start_ticks;
-    known->second.core = process.core;
-    known->second.wanted = options_.mode;
+    if (known_.contains(pid) || !process.is_watched() || !session_.watches(pid)) continue;
+    Known& known = known_[pid];
+    known.start_ticks = process.info.start_ticks;
+    known.core = process.core;
+    known.wanted = options_.mode;
   }
 }
 
@@ -67,7 +63,7 @@ bool MemoryModes::is_due(const Known& known) const {
   return known.mode != known.wanted && !known.counting && (known.trouble.empty() || (known.again && has_room()));
 }
 
-void MemoryModes::update(const probe::Catalog& catalog, probe::TaskRecords& records, const probe::TrapCost& cost) {
+void MemoryModes::update(const probe::Catalog& catalog, probe::TaskRecords& records, double trap_ns) {
   follow(catalog);
   const auto now_ns = probe::monotonic_ns();
   for (auto& [pid, known] : known_) {
@@ -80,7 +76,7 @@ void MemoryModes::update(const probe::Catalog& catalog, probe::TaskRecords& reco
       stop(known);
       begin(known, process, MemoryMode::malloc, records);  // the trouble why stands
     } else if (known.counting) {
-      check_price(known, cost, now_ns);
+      check_price(known, trap_ns, now_ns);
     } else if (is_due(known)) {
       switch_to(known, process, records);
     }
@@ -138,14 +134,15 @@ bool MemoryModes::pools_agree(Known& known) {
   return false;
 }
 
-Result<MemoryMode> MemoryModes::set(const probe::KnownProcess& process, MemoryMode mode, probe::TaskRecords& records) {
+// Not after the mode in force: where `all` is refused that would never come round to `objects`.
+Result<MemoryChange> MemoryModes::set_next(const probe::KnownProcess& process, probe::TaskRecords& records) {
   const auto found = known_.find(process.info.pid);
   if (found == known_.end()) return fail(fmt::format("PID {} is not counted", process.info.pid));
   auto& known = found->second;
-  known.wanted = mode;
+  known.wanted = mode_after(known.wanted);
   switch_to(known, process, records);
   if (!known.trouble.empty() && !known.counting) return fail(known.trouble);
-  return known.mode;
+  return MemoryChange{known.wanted, known.mode};
 }
 
 Result<MemoryModes::Planned> MemoryModes::plan(const python::MappedFile& file, Part part, const Plan& make_plan) {
@@ -179,20 +176,6 @@ Result<std::vector<MemoryModes::Planned>> MemoryModes::plan_all(const probe::Kno
   return all;
 }
 
-// "glibc (/usr/lib/x86_64-linux-gnu/libc.so.6)"
-std::string MemoryModes::describe(const python::MappedFile& provider) {
-  const auto opened = probe::open_image(provider);
-  if (!opened) return provider.path;
-  const auto [kind, fresh] = kinds_.try_emplace(opened->key);
-  if (fresh) {
-    const auto image = probe::read_image(*opened, provider);
-    if (image) {
-      if (const auto allocator = elf::find_c_allocator(*image)) kind->second = allocator->kind;
-    }
-  }
-  return kind->second.empty() ? provider.path : fmt::format("{} ({})", kind->second, provider.path);
-}
-
 al_memory MemoryModes::wire_of(const probe::KnownProcess& process, const elf::Image& core, std::uint32_t id,
                                MemoryMode mode) const {
   al_memory wire{};
@@ -211,7 +194,7 @@ al_memory MemoryModes::wire_of(const probe::KnownProcess& process, const elf::Im
 Result<void> MemoryModes::attach(Counting& counting, const probe::KnownProcess& process,
                                  const std::vector<Planned>& plans) {
   for (const auto& each : plans) {
-    auto probes = counting.session->attach(counting.memory, each.image.path(), *each.probes, process.info.pid);
+    auto probes = counting.session->attach(counting.memory, each.image.path(), each.plan->probes, process.info.pid);
     if (!probes) return fail(probes.error());
     counting.probes.push_back(std::move(*probes));
   }
@@ -242,6 +225,11 @@ Result<MemoryModes::Counting> MemoryModes::start(const probe::KnownProcess& proc
   if (!opened) return fail(opened.error());
   auto session = session_.open_memory();
   if (!session) return fail(session.error());
+  if (!return_ns_) {
+    const auto measured = probe::measure_return_ns(session_);
+    if (!measured) return fail(measured.error());
+    return_ns_ = *measured;
+  }
 
   const auto memory = (*session)->add(wire_of(process, *core, opened->id, mode));
   if (!memory) return fail(memory.error());
@@ -253,7 +241,7 @@ Result<MemoryModes::Counting> MemoryModes::start(const probe::KnownProcess& proc
   counting.memory = *memory;
   counting.process = opened->id;
   counting.since_ns = counting.checked_ns = probe::monotonic_ns();
-  counting.allocator = describe(*provider);
+  counting.allocator = fmt::format("{} ({})", plans->back().plan->allocator, provider->path);
   const auto attached = attach(counting, process, *plans);
   if (!attached) {
     stop(made);
@@ -268,19 +256,25 @@ void MemoryModes::stop(Known& known) {
   auto& counting = *known.counting;
   probe::Attachment::detach(std::move(counting.probes));
   counting.session->remove(counting.memory);
-  counting.session->forget(counting.process);
-  for (std::uint32_t id = 1; id <= session_.sites_used(); id++) {
-    if (session_.site(id).key.process == counting.process) counting.session->clear_site(id);
-  }
+  session_.forget_allocations(counting.process);
   known.counting.reset();
 }
 
-void MemoryModes::check_price(Known& known, const probe::TrapCost& cost, std::int64_t now_ns) {
+double MemoryModes::hit_cost_ns(const al_memory& memory, double trap_ns) const {
+  double ns = trap_ns;
+  if (memory.hits > 0) {
+    ns += return_ns_.value_or(0) * static_cast<double>(memory.return_hits) / static_cast<double>(memory.hits);
+  }
+  if (memory.timed_hits > 0) ns += static_cast<double>(memory.timed_ns) / static_cast<double>(memory.timed_hits);
+  return ns;
+}
+
+void MemoryModes::check_price(Known& known, double trap_ns, std::int64_t now_ns) {
   auto& counting = *known.counting;
   if (now_ns - counting.checked_ns < price_window_ns) return;
   const auto memory = counting.counters();
   const auto hits = static_cast<double>(memory.hits - counting.checked_hits);
-  const double percent = 100 * hits * hit_cost_ns(memory, cost) / static_cast<double>(now_ns - counting.checked_ns);
+  const double percent = 100 * hits * hit_cost_ns(memory, trap_ns) / static_cast<double>(now_ns - counting.checked_ns);
   counting.checked_hits = memory.hits;
   counting.checked_ns = now_ns;
   if (percent <= options_.overhead_limit_percent) return;
@@ -290,7 +284,7 @@ void MemoryModes::check_price(Known& known, const probe::TrapCost& cost, std::in
   stop(known);
 }
 
-void MemoryModes::add_to(Sample& sample, const probe::TrapCost& cost) const {
+void MemoryModes::add_to(Sample& sample, double trap_ns) const {
   for (auto& process : sample.processes) {
     const auto found = known_.find(process.pid);
     if (found == known_.end() || process.ended) continue;
@@ -308,7 +302,7 @@ void MemoryModes::add_to(Sample& sample, const probe::TrapCost& cost) const {
     shown.allocator = known.counting->allocator;
     shown.since_ns = known.counting->since_ns;
     shown.hits_total = memory.hits;
-    shown.cost_ns_per_hit = hit_cost_ns(memory, cost);
+    shown.cost_ns_per_hit = hit_cost_ns(memory, trap_ns);
     shown.untracked_blocks = memory.untracked_blocks;
   }
   if (session_.memory() == nullptr) return;

@@ -6,8 +6,8 @@
 
 #include "elf/image.h"
 #include "live/pool_check.h"
-#include "probe/calibration.h"
 #include "probe/catalog.h"
+#include "probe/memory_plan.h"
 #include "probe/memory_session.h"
 #include "probe/task_records.h"
 #include "sample/sample.h"
@@ -30,6 +30,10 @@ struct MemoryOptions {
   double overhead_limit_percent = 50;     // of one core, for one process; above that its mode is switched off
 };
 
+struct MemoryChange {
+  MemoryMode wanted = MemoryMode::objects, in_force = MemoryMode::objects;
+};
+
 class MemoryModes {
  public:
   // SESSION outlives this.
@@ -40,21 +44,21 @@ class MemoryModes {
 
   // New processes get their mode, ended ones lose it, too dear ones too. To be called after their older tasks were
   // counted: what these allocate goes to their sites.
-  void update(const probe::Catalog& catalog, probe::TaskRecords& records, const probe::TrapCost& cost);
+  // TRAP_NS: of one uprobe hit without its program.
+  void update(const probe::Catalog& catalog, probe::TaskRecords& records, double trap_ns);
   // At once those that have no older tasks: before their first allocation, if possible.
   void greet(const probe::Catalog& catalog, probe::TaskRecords& records);
-  // The mode in force afterwards. Error: PID cannot have it, and why; then its allocations are not counted.
-  [[nodiscard]] Result<MemoryMode> set(const probe::KnownProcess& process, MemoryMode mode,
-                                       probe::TaskRecords& records);
-  void add_to(Sample& sample, const probe::TrapCost& cost) const;
+  // The mode after the one last wanted: objects, malloc, all, objects. Error: the process cannot have it, and why; then
+  // its allocations are not counted.
+  [[nodiscard]] Result<MemoryChange> set_next(const probe::KnownProcess& process, probe::TaskRecords& records);
+  void add_to(Sample& sample, double trap_ns) const;
 
  private:
-  using Probes = std::vector<probe::MemoryProbe>;
-  using Plan = std::function<Result<Probes>(const elf::Image&)>;
+  using Plan = std::function<Result<probe::MemoryPlan>(const elf::Image&)>;
   enum class Part { c_allocator, objects, steps };
   struct Planned {
     probe::OpenImage image;
-    const Probes* probes = nullptr;  // in plans_
+    const probe::MemoryPlan* plan = nullptr;  // in plans_
   };
 
   struct Counting {  // a process whose allocations are counted
@@ -97,16 +101,16 @@ class MemoryModes {
   [[nodiscard]] bool has_room() const;
   // Called exec since the catalog looked at it.
   [[nodiscard]] bool replaced_itself(const probe::KnownProcess& process) const;
-  [[nodiscard]] std::string describe(const python::MappedFile& provider);
   // False: the mode all is not exact here, and known.trouble says why.
   [[nodiscard]] static bool pools_agree(Known& known);
-  void check_price(Known& known, const probe::TrapCost& cost, std::int64_t now_ns);
+  void check_price(Known& known, double trap_ns, std::int64_t now_ns);
+  [[nodiscard]] double hit_cost_ns(const al_memory& memory, double trap_ns) const;
 
   probe::Session& session_;
   MemoryOptions options_;
   std::map<pid_t, Known> known_;
-  std::map<std::pair<probe::ImageKey, Part>, Result<Probes>> plans_;
-  std::map<probe::ImageKey, std::string> kinds_;  // of C allocators
+  std::optional<double> return_ns_;  // what a return probe adds to a hit; measured with the first mode
+  std::map<std::pair<probe::ImageKey, Part>, Result<probe::MemoryPlan>> plans_;
 };
 
 }  // namespace asyncleak::live

@@ -1,15 +1,13 @@
 #include "model/memory_account.h"
 
+#include "model/memory_growth.h"
+
 namespace asyncleak {
 namespace {
 
 std::uint64_t resident(const MemorySample& memory) {
   return memory.arenas_bytes.value_or(0) + memory.c_heap_bytes + memory.mapped_bytes + memory.stacks_bytes +
          memory.files_bytes + memory.shared_bytes;
-}
-
-std::int64_t difference(std::uint64_t now, std::uint64_t before) {
-  return static_cast<std::int64_t>(now) - static_cast<std::int64_t>(before);
 }
 
 }  // namespace

@@ -18,10 +18,6 @@ struct Growth {
   std::int64_t bytes = 0;
 };
 
-std::int64_t difference(std::uint64_t now, std::uint64_t before) {
-  return static_cast<std::int64_t>(now) - static_cast<std::int64_t>(before);
-}
-
 bool arenas_known(const MemorySample& memory) { return memory.arenas_bytes && memory.small_objects_bytes; }
 
 // Arenas are resident memory, blocks are what is in use of it: what is left is free, or swapped out.
@@ -54,6 +50,10 @@ std::vector<Growth> growth_of_each(const MemorySample& before, const MemorySampl
 }
 
 }  // namespace
+
+std::int64_t difference(std::uint64_t now, std::uint64_t before) {
+  return static_cast<std::int64_t>(now) - static_cast<std::int64_t>(before);
+}
 
 std::string memory_growth(const MemorySample& baseline, const MemorySample& now) {
   std::vector<Growth> parts = growth_of_each(baseline, now);

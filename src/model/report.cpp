@@ -5,8 +5,7 @@
 namespace asyncleak {
 
 Verdict worst_verdict(const SiteRow& site) {
-  // Blocks are counted by their bytes. Bytes of tasks that come and go say nothing; what the tasks do does.
-  if (site.identity->blocks) return site.allocated_verdict;
+  // Bytes that come and go say nothing; what the tasks do does.
   return site.allocated_verdict >= Verdict::growing ? std::max(site.verdict, site.allocated_verdict) : site.verdict;
 }
 

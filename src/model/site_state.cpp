@@ -55,9 +55,6 @@ void add_census(SiteRow& row, const SiteCensus& census) {
   row.holders = census.holders;
 }
 
-// Code outside any task has neither births nor deaths, only the blocks it allocated.
-bool has_births(const SiteSample& site) { return !site.by_census && !site.identity->blocks; }
-
 double rise_of(const History& history, double window_s, const VerdictPolicy& policy) {
   const auto trend = trend_of(history, window_s, policy);
   return trend ? trend->rise : 0;
@@ -109,7 +106,7 @@ SiteRow SiteState::update(const SiteSample& site, const ProcessSample* process, 
   row.preexisting = site.preexisting;
   row.at_least = site.untracked > 0 || (process != nullptr && process->tasks == Coverage::at_least && !site.by_census);
   if (site.census) add_census(row, *site.census);
-  if (has_births(site)) add_rates(row, site, interval);
+  if (!site.by_census) add_rates(row, site, interval);
   add_counts(site, process, interval);
 
   const Ages ages = ages_of(site, interval.now_ns);

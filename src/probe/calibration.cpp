@@ -2,7 +2,6 @@
 
 #include <link.h>
 #include <algorithm>
-#include <array>
 #include <cstdint>
 #include <ctime>
 #include <optional>
@@ -60,20 +59,27 @@ int find_own_offset(dl_phdr_info* info, std::size_t /*size*/, void* out) {
   return 1;  // the other objects are not asked
 }
 
-}  // namespace
-
-Result<TrapCost> measure_traps(Session& session) {
+// By a probe on the target function, or on its return.
+Result<double> added_ns(Session& session, bool at_return) {
   FileOffset place{reinterpret_cast<std::uint64_t>(&asyncleak_calibration_target), std::nullopt};
   dl_iterate_phdr(find_own_offset, &place);
   if (!place.offset) return fail("measuring the cost of a uprobe: the calibration function is not in our own file");
   const double without = nanoseconds_per_call();
-  std::array<double, 2> with{};
-  for (const bool at_return : {false, true}) {
-    auto attached = session.attach("/proc/self/exe", {{Program::calibrate, *place.offset, at_return}}, 0, 0);
-    if (!attached) return fail(attached.error());
-    with.at(at_return ? 1 : 0) = nanoseconds_per_call();
-  }
-  return TrapCost{std::max(0.0, with[0] - without), std::max(0.0, with[1] - with[0])};
+  auto attached = session.attach("/proc/self/exe", {{Program::calibrate, *place.offset, at_return}}, 0, 0);
+  if (!attached) return fail(attached.error());
+  return std::max(0.0, nanoseconds_per_call() - without);
+}
+
+}  // namespace
+
+Result<double> measure_trap_ns(Session& session) { return added_ns(session, false); }
+
+Result<double> measure_return_ns(Session& session) {
+  const auto entry = added_ns(session, false);
+  if (!entry) return fail(entry.error());
+  const auto both = added_ns(session, true);
+  if (!both) return fail(both.error());
+  return std::max(0.0, *both - *entry);
 }
 
 }  // namespace asyncleak::probe

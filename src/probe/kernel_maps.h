@@ -73,6 +73,17 @@ template <class Counter>
   return __atomic_load_n(&counter, __ATOMIC_ACQUIRE);
 }
 
+// Counters move: what READ takes between two equal readings of MARKER belongs to one moment. What never holds still for
+// a few loads is read as it comes.
+template <class Counter, class Read>
+void read_at_once(const Counter& marker, Read read) {
+  for (int attempt = 0; attempt < 16; attempt++) {
+    const auto before = load(marker);
+    read();
+    if (load(marker) == before) return;
+  }
+}
+
 // Of bpf_object__load: ERRNO as a positive number.
 [[nodiscard]] inline Error load_error(int error_number) {
   auto error = system_error("loading the BPF programs", error_number);

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 #include <algorithm>
 #include <optional>
+#include <utility>
 
 namespace asyncleak::probe {
 
@@ -109,7 +110,7 @@ void add_malloc(std::vector<MemoryProbe>& probes, const elf::ReturnPoints& point
 
 }  // namespace
 
-Result<std::vector<MemoryProbe>> plan_c_allocator(const elf::Image& image) {
+Result<MemoryPlan> plan_c_allocator(const elf::Image& image) {
   const auto allocator = elf::find_c_allocator(image);
   if (!allocator) return fail(allocator.error());
   std::vector<MemoryProbe> probes;
@@ -123,10 +124,10 @@ Result<std::vector<MemoryProbe>> plan_c_allocator(const elf::Image& image) {
     add_allocating(probes, image, wire_call(function.call), function.entry);
   }
   if (allocator->malloc_returns) add_malloc(probes, *allocator->malloc_returns);
-  return probes;
+  return MemoryPlan{std::move(probes), allocator->kind};
 }
 
-Result<std::vector<MemoryProbe>> plan_object_allocator(const elf::Image& core) {
+Result<MemoryPlan> plan_object_allocator(const elf::Image& core) {
   const auto allocator = elf::find_object_allocator(core);
   if (!allocator) return fail(allocator.error());
   if (allocator->inlined_copies > 0) {
@@ -141,10 +142,10 @@ Result<std::vector<MemoryProbe>> plan_object_allocator(const elf::Image& core) {
   add_allocating(probes, core, AL_CALL_CALLOC, allocator->calloc);
   add_allocating(probes, core, AL_CALL_REALLOC, allocator->realloc);
   for (auto& probe : probes) probe.cookie.object = 1;
-  return probes;
+  return MemoryPlan{std::move(probes)};
 }
 
-Result<std::vector<MemoryProbe>> plan_steps(const elf::Image& asyncio, const elf::Placement& task_init) {
+Result<MemoryPlan> plan_steps(const elf::Image& asyncio, const elf::Placement& task_init) {
   const auto steps = elf::find_step_functions(asyncio);
   if (!steps) return fail(steps.error());
   std::vector<MemoryProbe> probes;
@@ -157,7 +158,7 @@ Result<std::vector<MemoryProbe>> plan_steps(const elf::Image& asyncio, const elf
     add_leaving(probes, asyncio, task_init.vaddr - task_init.distance, task_init, cookie);
     probes.push_back({MemoryProgram::eager_step_entered, task_init.file_offset, cookie});
   }
-  return probes;
+  return MemoryPlan{std::move(probes)};
 }
 
 }  // namespace asyncleak::probe

@@ -23,38 +23,18 @@ constexpr std::uint32_t slots_per_block = 2;
 
 constexpr std::uint32_t process_mask = (1U << AL_ALLOCATION_PROCESS_BITS) - 1;  // of an allocation's key
 
-const bpf_program* program_of(const asyncleak_bpf& skeleton, MemoryProgram program) {
-  const auto& programs = skeleton.progs;
-  switch (program) {
-    case MemoryProgram::allocating:
-      return programs.allocating;
-    case MemoryProgram::allocated:
-      return programs.allocated;
-    case MemoryProgram::passing_malloc:
-      return programs.passing_malloc;
-    case MemoryProgram::freeing:
-      return programs.freeing;
-    case MemoryProgram::step_entered:
-      return programs.step_entered;
-    case MemoryProgram::eager_step_entered:
-      return programs.eager_step_entered;
-    case MemoryProgram::step_left:
-      break;
-  }
-  return programs.step_left;
-}
-
+// In the order of MemoryProgram.
 auto uprobe_programs(const asyncleak_bpf& skeleton) {
   const auto& programs = skeleton.progs;
   return std::array{programs.allocating,   programs.allocated,          programs.passing_malloc, programs.freeing,
                     programs.step_entered, programs.eager_step_entered, programs.step_left};
 }
 
-auto memory_programs(const asyncleak_bpf& skeleton) {
-  const auto& programs = skeleton.progs;
-  return std::array{programs.allocating, programs.allocated,    programs.passing_malloc,
-                    programs.freeing,    programs.step_entered, programs.eager_step_entered,
-                    programs.step_left,  programs.memory_exec,  programs.memory_thread_exit};
+std::vector<bpf_program*> memory_programs(const asyncleak_bpf& skeleton) {
+  const auto uprobes = uprobe_programs(skeleton);
+  std::vector<bpf_program*> programs(uprobes.begin(), uprobes.end());
+  programs.insert(programs.end(), {skeleton.progs.memory_exec, skeleton.progs.memory_thread_exit});
+  return programs;
 }
 
 auto memory_maps(const asyncleak_bpf& skeleton) {
@@ -95,6 +75,7 @@ struct MemorySession::State {
   std::set<std::uint32_t> remembered;  // processes that may have blocks, lines or threads in the maps
 
   [[nodiscard]] Result<void> map_all();
+  [[nodiscard]] std::uint32_t lines_used() const;
   void forget_blocks(std::uint32_t process);
   void forget_lines(std::uint32_t process);
   void forget_threads(std::uint32_t process);
@@ -188,12 +169,14 @@ Result<Attachment> MemorySession::attach(std::uint16_t memory, const std::string
                                          pid_t pid) {
   std::vector<Uprobe> uprobes;
   uprobes.reserve(probes.size());
+  const auto programs = uprobe_programs(*state_->skeleton);
   for (auto& probe : probes) {
     probe.cookie.memory = memory;
     std::uint64_t cookie = 0;
     static_assert(sizeof(cookie) == sizeof(probe.cookie));
     std::memcpy(&cookie, &probe.cookie, sizeof(cookie));
-    uprobes.push_back({program_of(*state_->skeleton, probe.program), probe.file_offset, cookie, probe.at_return});
+    uprobes.push_back(
+        {programs.at(static_cast<std::size_t>(probe.program)), probe.file_offset, cookie, probe.at_return});
   }
   return Attachment::make(path, uprobes, pid);
 }
@@ -218,28 +201,27 @@ std::vector<al_memory> MemorySession::counted() const {
 al_site_memory MemorySession::site(std::uint32_t id) const {
   const auto& shared = state_->sites[id];
   al_site_memory copy = shared;
-  // As Session::site: counters between two equal readings of what was freed are of one moment.
-  for (int attempt = 0; attempt < 16; attempt++) {
+  read_at_once(shared.freed_blocks, [&] {
     copy.freed_blocks = load(shared.freed_blocks);
     copy.freed_bytes = load(shared.freed_bytes);
     copy.untracked_blocks = load(shared.untracked_blocks);
     copy.untracked_bytes = load(shared.untracked_bytes);
     copy.allocated_blocks = load(shared.allocated_blocks);
     copy.allocated_bytes = load(shared.allocated_bytes);
-    if (load(shared.freed_blocks) == copy.freed_blocks) break;
-  }
+  });
   return copy;
 }
 
-std::uint32_t MemorySession::lines_used() const {
-  return std::min<std::uint32_t>(load(state_->skeleton->bss->al_line_ids_used), AL_MAX_LINES - 1);
+std::uint32_t MemorySession::State::lines_used() const {
+  return std::min<std::uint32_t>(load(skeleton->bss->al_line_ids_used), AL_MAX_LINES - 1);
 }
+
+std::uint32_t MemorySession::lines_used() const { return state_->lines_used(); }
 
 al_line MemorySession::line(std::uint32_t index) const { return state_->lines[index]; }
 
 void MemorySession::State::forget_lines(std::uint32_t process) {
-  const auto used = std::min<std::uint32_t>(load(skeleton->bss->al_line_ids_used), AL_MAX_LINES - 1);
-  for (std::uint32_t index = 1; index <= used; index++) {
+  for (std::uint32_t index = 1; index <= lines_used(); index++) {
     auto& line = lines[index];
     if (line.process != process || line.ready == 0) continue;
     bpf_map_delete_elem(bpf_map__fd(skeleton->maps.line_ids), &line.key);

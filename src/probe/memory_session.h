@@ -20,6 +20,7 @@ namespace asyncleak::probe {
 
 struct SessionOptions;
 
+// A uprobe program of the memory modes; memory_session.cpp lists them in this order.
 enum class MemoryProgram {
   allocating,
   allocated,

@@ -158,6 +158,14 @@ Result<MemorySession*> Session::open_memory() {
 
 MemorySession* Session::memory() const { return state_->memory.get(); }
 
+void Session::forget_allocations(std::uint32_t process) {
+  if (!state_->memory) return;
+  state_->memory->forget(process);
+  for (std::uint32_t id = 1; id <= sites_used(); id++) {
+    if (state_->sites[id].key.process == process) state_->memory->clear_site(id);
+  }
+}
+
 const SessionOptions& Session::options() const { return state_->options; }
 
 std::uint32_t Session::sites_used() const {
@@ -172,15 +180,13 @@ bool Session::site_ready(std::uint32_t id) const {
 al_site Session::site(std::uint32_t id) const {
   const auto& shared = state_->sites[id];
   al_site copy = shared;
-  // Counters move: those read between two equal readings of `destroyed` belong to one moment. A
-  // site that never holds still for a few loads is read as it comes, never below zero.
-  for (int attempt = 0; attempt < 16; attempt++) {
+  // What ended first: also as it comes, the difference is never below zero.
+  read_at_once(shared.destroyed, [&] {
     copy.destroyed = load(shared.destroyed);
     copy.untracked = load(shared.untracked);
     copy.inherited = load(shared.inherited);
     copy.created = load(shared.created);
-    if (load(shared.destroyed) == copy.destroyed) break;
-  }
+  });
   return copy;
 }
 
@@ -276,7 +282,7 @@ Result<void> Session::purge(std::uint32_t process) {
   if (bpf_prog_test_run_opts(bpf_program__fd(state_->skeleton->progs.purge_process), &run) != 0) {
     return fail(system_error("forgetting the tasks of an ended process", errno));
   }
-  if (state_->memory) state_->memory->forget(process);
+  forget_allocations(process);
   std::vector<al_code_key> codes;
   for_each_key<al_code_key>(state_->fd(maps.codes), [&](const al_code_key& key) {
     if (key.process == process) codes.push_back(key);
@@ -286,7 +292,6 @@ Result<void> Session::purge(std::uint32_t process) {
     const al_site& site = state_->sites[id];
     if (site.key.process != process) continue;
     bpf_map_delete_elem(state_->fd(maps.site_ids), &site.key);
-    if (state_->memory) state_->memory->clear_site(id);
     state_->give_back_site(id);
   }
   return {};

@@ -83,6 +83,8 @@ class Session {
   // The memory modes on top of this session, loaded when first asked for.
   [[nodiscard]] Result<MemorySession*> open_memory();
   [[nodiscard]] MemorySession* memory() const;  // null: not asked for
+  // What they counted of a process that is not counted any more.
+  void forget_allocations(std::uint32_t process);
 
   // Forgets a process that ended: its task records, names and sites; their ids are used again.
   [[nodiscard]] Result<void> purge(std::uint32_t process);

@@ -28,7 +28,7 @@ struct SiteIdentity {
   std::optional<int> line;        // first line of the coroutine function
   std::vector<Frame> created_at;  // innermost first
   bool stack_cut = false;         // frames were left out below the last one
-  bool blocks = false;            // kind alloc: outstanding are blocks that code outside any task allocated
+  bool blocks = false;            // kind alloc, by_census: outstanding are blocks that code outside any task allocated
   bool preexisting = false;       // existed before we watched: ages are "at least", no creation stack
 };
 

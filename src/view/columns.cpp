@@ -291,7 +291,7 @@ std::string format_frame_short(const Frame& frame) { return frame_text(base_name
 
 std::string definition_of(const SiteRow& row, bool brief) {
   const SiteIdentity& identity = *row.identity;
-  if (!(row.by_census || identity.blocks) || identity.file.empty()) return "";
+  if (!row.by_census || identity.file.empty()) return "";
   const Frame place{"", identity.file, identity.line};
   return "def " + (brief ? format_frame_short(place) : format_frame(place));
 }

@@ -176,7 +176,7 @@ std::vector<Line> site_lines(const Report& report, const UiState& ui, Size size)
   }
   add_findings(lines, report, *site->identity, size.columns);
   add_waiting(lines, *site);
-  if (!site->by_census && !site->identity->blocks) add_stack(lines, *site->identity);
+  if (!site->by_census) add_stack(lines, *site->identity);
   const bool by_line = process != nullptr && process->process.allocations && process->process.allocations->lines;
   add_allocated(lines, *site, by_line, report.monotonic_ns, size.columns, ui.ascii);
   add_ages(lines, report, *site, size.columns, ui.ascii);

@@ -104,7 +104,7 @@ TEST_CASE("bytes that only accumulate are memory-growth, and the task's own verd
   CHECK(finding->why ==
         "2.54MiB allocated by `Conn.waiter` are not freed, +1.17MiB/min over 2m09s; 1.39MiB of it older than a minute; "
         "most at app.py:31; created at app.py:31 in handler");
-  CHECK(finding->bytes == 130 * 20 * kib);
+  CHECK(finding->bytes == 130U * 20 * kib);
   CHECK(finding->outstanding == 1U);
   CHECK(finding->growth_per_min == 0.0);
   CHECK(*finding->allocated_growth_per_min == Approx(60 * 20 * kib));
@@ -159,6 +159,7 @@ TEST_CASE("code outside any task is judged by its bytes alone") {
   identity->line = std::nullopt;
   identity->created_at.clear();
   program.site().identity = identity;
+  program.site().by_census = true;
   program.site().cohorts.clear();
   Report report;
   for (int i = 0; i < 90; ++i) {

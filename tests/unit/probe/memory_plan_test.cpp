@@ -70,12 +70,14 @@ TEST_CASE("the C library: what frees is attached first, and every allocation has
     REQUIRE(image);
     const auto allocator = elf::find_c_allocator(*image);
     REQUIRE(allocator);
-    const auto probes = plan_c_allocator(*image);
-    REQUIRE(probes);
-    CHECK(count(*probes, MemoryProgram::freeing) == 1);
-    CHECK(first_of(*probes, MemoryProgram::freeing) == 0);
-    check_pairs(*probes);
-    for (const auto& probe : *probes) {
+    const auto plan = plan_c_allocator(*image);
+    REQUIRE(plan);
+    const Probes& probes = plan->probes;
+    CHECK(plan->allocator == allocator->kind);
+    CHECK(count(probes, MemoryProgram::freeing) == 1);
+    CHECK(first_of(probes, MemoryProgram::freeing) == 0);
+    check_pairs(probes);
+    for (const auto& probe : probes) {
       check_cookie(probe);
       CHECK(probe.cookie.object == 0);
     }
@@ -83,9 +85,9 @@ TEST_CASE("the C library: what frees is attached first, and every allocation has
                                                                allocator->malloc_returns->before.size() +
                                                                allocator->malloc_returns->after.size()
                                                          : 0;
-    CHECK(count(*probes, MemoryProgram::passing_malloc) == inside);
+    CHECK(count(probes, MemoryProgram::passing_malloc) == inside);
     // Without free, and without malloc where places inside it do.
-    CHECK(count(*probes, MemoryProgram::allocating) == allocator->functions.size() - 1 - (inside > 0 ? 1 : 0));
+    CHECK(count(probes, MemoryProgram::allocating) == allocator->functions.size() - 1 - (inside > 0 ? 1 : 0));
   }
 }
 
@@ -95,15 +97,16 @@ TEST_CASE("a cookie has the registers that hold the arguments at the place") {
     const auto image = elf::Image::open(path);
     REQUIRE(image);
     const auto allocator = elf::find_c_allocator(*image);
-    const auto probes = plan_c_allocator(*image);
-    REQUIRE((allocator && probes));
+    const auto plan = plan_c_allocator(*image);
+    REQUIRE((allocator && plan));
+    const Probes& probes = plan->probes;
     for (const auto& function : allocator->functions) {
       if (function.call == elf::AllocatorCall::malloc) continue;
       CAPTURE(function.name);
-      const auto probe = std::ranges::find_if(*probes, [&](const MemoryProbe& each) {
+      const auto probe = std::ranges::find_if(probes, [&](const MemoryProbe& each) {
         return each.file_offset == function.entry.file_offset && !each.at_return;
       });
-      REQUIRE(probe != probes->end());
+      REQUIRE(probe != probes.end());
       std::vector<std::uint8_t> words;
       for (const auto reg : function.entry.arguments)
         words.push_back(static_cast<std::uint8_t>(elf::pt_regs_offset(reg) / 8));
@@ -118,16 +121,17 @@ TEST_CASE("Python's own allocator: four functions, or why they cannot be counted
     const auto image = elf::Image::open(path);
     if (!image || path.find("_asyncio.") != std::string::npos) continue;
     CAPTURE(path);
-    const auto probes = plan_object_allocator(*image);
-    if (!probes) {
-      CHECK_FALSE(probes.error().message.empty());
+    const auto plan = plan_object_allocator(*image);
+    if (!plan) {
+      CHECK_FALSE(plan.error().message.empty());
       continue;
     }
-    CHECK(count(*probes, MemoryProgram::freeing) == 1);
-    CHECK(count(*probes, MemoryProgram::allocating) == 3);
-    CHECK(probes->size() == 7);
-    check_pairs(*probes);
-    for (const auto& probe : *probes) {
+    const Probes& probes = plan->probes;
+    CHECK(count(probes, MemoryProgram::freeing) == 1);
+    CHECK(count(probes, MemoryProgram::allocating) == 3);
+    CHECK(probes.size() == 7);
+    check_pairs(probes);
+    for (const auto& probe : probes) {
       check_cookie(probe);
       CHECK(probe.cookie.object == 1);
     }
@@ -142,22 +146,23 @@ TEST_CASE("a step's end is attached before its beginning, and only new interpret
     CAPTURE(path);
     const auto tasks = plan_probes(*image, path, "");
     REQUIRE(tasks);
-    const auto probes = plan_steps(*image, tasks->init);
-    REQUIRE(probes);
-    CHECK(count(*probes, MemoryProgram::step_entered) == 2);
-    CHECK(count(*probes, MemoryProgram::step_left) >= 2);
-    CHECK(first_of(*probes, MemoryProgram::step_left) < first_of(*probes, MemoryProgram::step_entered));
+    const auto plan = plan_steps(*image, tasks->init);
+    REQUIRE(plan);
+    const Probes& probes = plan->probes;
+    CHECK(count(probes, MemoryProgram::step_entered) == 2);
+    CHECK(count(probes, MemoryProgram::step_left) >= 2);
+    CHECK(first_of(probes, MemoryProgram::step_left) < first_of(probes, MemoryProgram::step_entered));
     const bool eager = !image->find_string("eager_start").empty();
-    CHECK(count(*probes, MemoryProgram::eager_step_entered) == (eager ? 1 : 0));
-    for (const auto& probe : *probes) {
+    CHECK(count(probes, MemoryProgram::eager_step_entered) == (eager ? 1 : 0));
+    for (const auto& probe : probes) {
       check_cookie(probe);
       if (probe.program == MemoryProgram::step_left) CHECK(probe.at_return == (probe.cookie.call != AL_CALL_STEP_LEFT));
     }
     const auto offset_of = [&](const elf::StepFunction& step) {
-      const auto probe = std::ranges::find_if(*probes, [&](const MemoryProbe& each) {
+      const auto probe = std::ranges::find_if(probes, [&](const MemoryProbe& each) {
         return each.program == MemoryProgram::step_entered && each.file_offset == step.place.file_offset;
       });
-      REQUIRE(probe != probes->end());
+      REQUIRE(probe != probes.end());
       return probe->cookie.third * 8U;
     };
     CHECK(offset_of(steps->step) == steps->step.task_offset);

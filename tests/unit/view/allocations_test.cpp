@@ -53,12 +53,10 @@ Report allocating_report() {
   leak.allocated_bytes = 12 * mib;
   leak.allocated_growth_per_min = 1.2 * mib;
   leak.allocated_verdict = Verdict::leak;
-  SiteRow outside = test::census_site(9, row, "alloc", "Handler._run", 512, Verdict::churn);
+  SiteRow outside = test::census_site(9, row, "alloc", "Handler._run", 512, Verdict::fresh);
   auto identity = std::make_shared<SiteIdentity>(*outside.identity);
   identity->blocks = true;
   outside.identity = identity;
-  outside.by_census = false;
-  outside.created_total = outside.destroyed_total = std::nullopt;
   outside.allocations = allocations(mib, 0, report.monotonic_ns);
   outside.allocated_bytes = mib;
   outside.allocated_growth_per_min = 0;
