@@ -1,8 +1,10 @@
 // Wiring only: the command line chooses a command.
+#include "cli/diff.h"
 #include "cli/doctor.h"
 #include "cli/inspect.h"
 #include "cli/live.h"
 #include "cli/options.h"
+#include "cli/replay.h"
 #include "cli/run.h"
 
 #include <fmt/format.h>
@@ -21,6 +23,10 @@ int main(int argc, char** argv) {
         return cli::run_command(options);
       case cli::Command::inspect:
         return cli::inspect_process(options);
+      case cli::Command::replay:
+        return cli::show_recording(options);
+      case cli::Command::diff:
+        return cli::compare_recordings(options);
       case cli::Command::doctor:
         return cli::diagnose(options);
     }

@@ -209,7 +209,7 @@ int watch_live(const Options& options) {
   }
   screen->reset();  // the terminal as it was, before anything is said
   if (!shown) return report_error(shown.error());
-  return finding_status(report, options.fail_on);
+  return finding_status(report, options.gate.fail_on);
 }
 
 }  // namespace asyncleak::cli

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <cmath>
 #include <cstdlib>
@@ -103,6 +104,81 @@ void add_memory_options(CLI::App& app, Options& options) {
       ->capture_default_str();
 }
 
+// "512M" in bytes.
+std::optional<std::uint64_t> parse_size(std::string_view text) {
+  constexpr std::string_view units = "KMGT";
+  std::uint64_t shift = 0;
+  if (const auto unit = text.empty() ? std::string_view::npos : units.find(text.back());
+      unit != std::string_view::npos) {
+    shift = 10 * (unit + 1);
+    text.remove_suffix(1);
+  }
+  std::uint64_t value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc{} || end != text.data() + text.size() || value > UINT64_MAX >> shift) return std::nullopt;
+  return value << shift;
+}
+
+void add_gate_options(CLI::App& app, Options& options) {
+  const std::map<std::string, FailOn> fail_on{
+      {"leak", FailOn::leak}, {"warning", FailOn::warning}, {"never", FailOn::never}};
+  add_choice(app, "--fail-on", options.gate.fail_on, fail_on,
+             "Exit 1 when a finding of that severity was standing at the end: leak, warning or never "
+             "(default: never; run: leak)")
+      ->type_name("SEVERITY");
+  app.add_option("--allow", options.gate.allow, "With --fail-on: findings of coroutines that match are let pass")
+      ->allow_extra_args(false)
+      ->type_name("GLOB");
+  app.add_option("--allow-file", options.gate.allow_file, "The same from a file: on each line a GLOB, then the reason")
+      ->type_name("FILE");
+  app.add_option("--min-confidence", options.gate.min_confidence_percent,
+                 "With --fail-on: findings that are less sure are let pass, in percent")
+      ->check(number_from(0, 100))
+      ->type_name("PERCENT")
+      ->capture_default_str();
+  app.add_option_function<std::vector<std::string>>(
+         "--summary",
+         [&options](const std::vector<std::string>& texts) {
+           for (const auto& text : texts) {
+             const auto equals = text.find('=');
+             const bool has_file = equals != std::string::npos;
+             options.summaries.push_back({text.substr(0, equals), has_file ? text.substr(equals + 1) : ""});
+           }
+         },
+         "What was found, told at the end on stderr or in FILE: table, json, junit, github or none (default: table)")
+      ->allow_extra_args(false)
+      ->type_name("FORMAT[=FILE]");
+}
+
+void add_record_options(CLI::App& app, Options& options) {
+  app.add_option("-r,--record", options.record, "Write every sample to FILE, for replay and diff")->type_name("FILE");
+  app.add_option_function<std::string>(
+         "--record-limit",
+         [&options](const std::string& text) {
+           const auto size = parse_size(text);
+           constexpr std::uint64_t least = 1 << 20;
+           if (!size || *size < least) {
+             throw CLI::ValidationError("--record-limit", text + " is not a size of at least 1M, as 512M or 2G");
+           }
+           options.record_limit = *size;
+         },
+         "Keep the recording below that size, by thinning what is older: 512M, 2G")
+      ->type_name("SIZE");
+  app.add_option("--label", options.label, "What the first moment is called; key l and SIGUSR1 label later ones")
+      ->type_name("TEXT");
+}
+
+void add_threshold_options(CLI::App& app, Options& options) {
+  app.add_option("--warn-tasks", options.policy.warn_tasks, "'overload' above so many pending tasks of a process")
+      ->check(number_from(0))
+      ->type_name("N")
+      ->capture_default_str();
+  app.add_option("--warn-rss", options.policy.warn_rss_percent, "'rss-growth' above so much growth of RSS, in percent")
+      ->check(number_from(1))
+      ->type_name("PERCENT")
+      ->capture_default_str();
+}
+
 void add_watch_options(CLI::App& app, Options& options) {
   app.add_option("--stack-depth", options.stack_depth, "Python frames kept per creation site, 0 to 32")
       ->check(number_from(0, 32))
@@ -122,20 +198,16 @@ void add_watch_options(CLI::App& app, Options& options) {
       ->type_name("PERCENT")
       ->capture_default_str();
   add_memory_options(app, options);
-  const std::map<std::string, FailOn> fail_on{
-      {"leak", FailOn::leak}, {"warning", FailOn::warning}, {"never", FailOn::never}};
-  add_choice(app, "--fail-on", options.fail_on, fail_on,
-             "Exit 1 when a finding of that severity was standing at the end: leak, warning or never "
-             "(default: never; run: leak)")
-      ->type_name("SEVERITY");
-  app.add_option("--warn-tasks", options.policy.warn_tasks, "'overload' above so many pending tasks of a process")
-      ->check(number_from(0))
-      ->type_name("N")
-      ->capture_default_str();
-  app.add_option("--warn-rss", options.policy.warn_rss_percent, "'rss-growth' above so much growth of RSS, in percent")
-      ->check(number_from(1))
-      ->type_name("PERCENT")
-      ->capture_default_str();
+  add_record_options(app, options);
+  app.add_option("--duration", options.duration_s, "Stop after so many seconds; run: and end the command")
+      ->check(number_from(0.1))
+      ->type_name("SECONDS");
+  app.add_option("--slow-step", options.slow_step_ms,
+                 "Measure each step of each task: 'slow-step' when one holds its loop longer, in milliseconds")
+      ->check(number_from(0.1, 3600000))
+      ->type_name("MS");
+  add_gate_options(app, options);
+  add_threshold_options(app, options);
   app.add_flag("--verbose", options.verbose, "Say on stderr how each interpreter was understood");
 }
 
@@ -160,11 +232,46 @@ void add_inspect_options(CLI::App& app, Options& options) {
       "--no-color", [&] { options.color = false; }, "No colours (also: NO_COLOR in the environment)");
 }
 
+void add_format_options(CLI::App& app, Options& options) {
+  app.add_flag_callback(
+      "--json", [&] { options.format = Format::json; }, "One JSON object instead of text");
+  app.add_option("-l,--limit", options.limit, "Rows shown; 0: all")->check(number_from(0))->type_name("N");
+  app.add_flag_callback(
+      "--no-color", [&] { options.color = false; }, "No colours (also: NO_COLOR in the environment)");
+}
+
+constexpr const char* when_help =
+    "a label, +SECONDS from the first moment, -SECONDS before the last, HH:MM[:SS], RFC 3339";
+
+void add_replay_options(CLI::App& app, Options& options) {
+  app.add_option("FILE", options.files, "The recording")->type_name("");
+  add_view_options(app, options);
+  app.add_option("--speed", options.speed, "Times real time; 0: as fast as possible")
+      ->check(number_from(0, 100000))
+      ->type_name("FACTOR")
+      ->capture_default_str();
+  app.add_option("--from", options.from, std::string("Begin at ") + when_help)->type_name("WHEN");
+  app.add_option("--to", options.to, "End there")->type_name("WHEN");
+  add_gate_options(app, options);
+  add_threshold_options(app, options);
+}
+
+void add_diff_options(CLI::App& app, Options& options) {
+  app.add_option("FILE", options.files, "One recording: its first and last moment; two: their last moments")
+      ->type_name("");
+  app.add_option("--from", options.from, std::string("The earlier moment, of the first file: ") + when_help)
+      ->type_name("WHEN");
+  app.add_option("--to", options.to, "The later moment, of the last file")->type_name("WHEN");
+  add_format_options(app, options);
+}
+
 struct Parser {
   CLI::App app{"Which asyncio task leaks, who created it, since when: on running, unmodified Python processes.",
                "asyncleak-top"};
   CLI::App* run = nullptr;
   CLI::App* inspect = nullptr;
+  CLI::App* replay = nullptr;
+  CLI::App* diff = nullptr;
   CLI::App* doctor = nullptr;
   // Text: a number after an unknown option would else be called a bad PID, and not the option
   // unknown.
@@ -190,6 +297,12 @@ struct Parser {
     inspect->add_option("PID", listed_pids, "The process")->type_name("");
     add_inspect_options(*inspect, options);
 
+    replay = app.add_subcommand("replay", "Show a recording as if it were live");
+    add_replay_options(*replay, options);
+
+    diff = app.add_subcommand("diff", "What became more between two moments of a recording, or two recordings");
+    add_diff_options(*diff, options);
+
     doctor = app.add_subcommand("doctor", "Can this machine, or process, be observed; if not, what to do");
     doctor->add_option("PID", listed_pids, "Only these processes")->type_name("");
     app.footer("Exit status: 0 fine; 1 a finding matched --fail-on; 2 wrong usage; 3 nothing can be observed.");
@@ -203,26 +316,52 @@ int refuse(std::string message) {
   return usage_status;
 }
 
-std::optional<std::string> find_contradiction(const Options& options) {
+std::optional<std::string> contradiction_of_arguments(const Options& options) {
+  const std::size_t files = options.files.size();
   if (options.command == Command::run && options.program.empty())
     return "run needs a command: asyncleak-top run -- CMD";
   if (options.command == Command::inspect && options.pids.size() != 1)
     return "inspect needs one process: asyncleak-top inspect PID";
+  if (options.command == Command::replay && files != 1) return "replay needs one file: asyncleak-top replay FILE";
+  if (options.command == Command::diff && files != 1 && files != 2)
+    return "diff needs one or two files: asyncleak-top diff FILE [FILE]";
+  if (options.command != Command::run && !options.program.empty()) return "a command after '--' goes with 'run' only";
+  return std::nullopt;
+}
+
+// A file that is to be written into a directory that is there.
+std::optional<std::string> directory_missing(std::string_view option, const std::string& file) {
+  const auto folder = std::filesystem::path(file).parent_path();
+  if (std::error_code error; folder.empty() || std::filesystem::is_directory(folder, error)) return std::nullopt;
+  return fmt::format("{} {}: there is no directory {}", option, file, folder.string());
+}
+
+std::optional<std::string> contradiction_of_files(const Options& options) {
+  const std::string suffix = ".prom";
+  const auto& metrics = options.prom_textfile;
+  if (!metrics.empty() && (metrics.size() <= suffix.size() || !metrics.ends_with(suffix))) {
+    return fmt::format("--prom-textfile {}: the name must end in .prom, or the collector ignores it", metrics);
+  }
+  if (options.record == "-") return "--record -: a recording needs a file, as --record today.alrec";
+  if (options.record.empty() && options.record_limit > 0) return "--record-limit goes with --record";
+  for (const SummaryOutput& summary : options.summaries) {
+    constexpr std::array formats = {"table", "json", "junit", "github", "none"};
+    if (std::ranges::find(formats, summary.format) == formats.end()) {
+      return fmt::format("--summary {}: the formats are table, json, junit, github and none", summary.format);
+    }
+    if (const auto missing = directory_missing("--summary", summary.file)) return missing;
+  }
+  if (const auto missing = directory_missing("--record", options.record)) return missing;
+  return directory_missing("--prom-textfile", metrics);
+}
+
+std::optional<std::string> find_contradiction(const Options& options) {
+  if (const auto wrong = contradiction_of_arguments(options)) return wrong;
   if (options.command == Command::inspect && options.inspect.redact && !options.inspect.values)
     return "--redact goes with --locals";
-  if (options.command != Command::run && !options.program.empty()) return "a command after '--' goes with 'run' only";
   if (options.memory == MemoryMode::objects && options.memory_lines) return "--memory-lines goes with -m malloc or all";
   if (options.memory == MemoryMode::objects && options.min_size > 0) return "--min-size goes with -m malloc or all";
-  const std::string suffix = ".prom";
-  const auto& file = options.prom_textfile;
-  if (!file.empty() && (file.size() <= suffix.size() || !file.ends_with(suffix))) {
-    return fmt::format("--prom-textfile {}: the name must end in .prom, or the collector ignores it", file);
-  }
-  const auto folder = std::filesystem::path(file).parent_path();
-  if (std::error_code error; !folder.empty() && !std::filesystem::is_directory(folder, error)) {
-    return fmt::format("--prom-textfile {}: there is no directory {}", file, folder.string());
-  }
-  return std::nullopt;
+  return contradiction_of_files(options);
 }
 
 }  // namespace
@@ -251,6 +390,8 @@ std::variant<Options, int> parse_options(int argc, char** argv) {
   }
   if (parser.run->parsed()) options.command = Command::run;
   if (parser.inspect->parsed()) options.command = Command::inspect;
+  if (parser.replay->parsed()) options.command = Command::replay;
+  if (parser.diff->parsed()) options.command = Command::diff;
   if (parser.doctor->parsed()) options.command = Command::doctor;
   const char* no_color = std::getenv("NO_COLOR");  // https://no-color.org: any value but the empty one
   if (no_color != nullptr && *no_color != '\0') options.color = false;

@@ -20,9 +20,23 @@
 
 namespace asyncleak::cli {
 
-enum class Command { live, run, inspect, doctor };
+enum class Command { live, run, inspect, replay, diff, doctor };
 enum class Format { automatic, batch, json };           // automatic: the screen on a terminal, else batch
 enum class FailOn { automatic, leak, warning, never };  // automatic: never, but leak for `run`
+
+// Where an exit summary goes, and how.
+struct SummaryOutput {
+  std::string format;  // "table", "json", "junit", "github", "none"
+  std::string file;    // empty: stderr
+};
+
+// Which findings --fail-on passes over.
+struct GateOptions {
+  FailOn fail_on = FailOn::automatic;
+  std::vector<std::string> allow;  // fnmatch(3) patterns of coroutines
+  std::string allow_file;
+  double min_confidence_percent = 0;
+};
 
 struct Options {
   Command command = Command::live;
@@ -40,15 +54,24 @@ struct Options {
   double census_budget_percent = 5;  // of one core; 0: no census
   MemoryMode memory = MemoryMode::objects;
   bool memory_lines = false;
-  std::uint64_t min_size = 0;           // bytes: smaller allocations are not counted
-  std::uint32_t max_blocks = 1U << 20;  // allocations followed to their end, on the whole machine
-  double overhead_limit_percent = 50;   // of one core and one process: above it the mode is taken back
-  FailOn fail_on = FailOn::automatic;
+  std::uint64_t min_size = 0;            // bytes: smaller allocations are not counted
+  std::uint32_t max_blocks = 1U << 20;   // allocations followed to their end, on the whole machine
+  double overhead_limit_percent = 50;    // of one core and one process: above it the mode is taken back
+  std::string record;                    // file; empty: none
+  std::uint64_t record_limit = 0;        // bytes; 0: none
+  std::string label;                     // of the first sample
+  std::optional<double> duration_s;      // ends by itself, and ends the command of `run`
+  std::optional<double> slow_step_ms;    // nullopt: steps are not measured
+  std::vector<SummaryOutput> summaries;  // empty: a table
+  GateOptions gate;
   Policy policy;
   bool color = true;
   bool verbose = false;
   InspectRequest inspect;            // `inspect`; its process is in pids, too
   std::vector<std::string> program;  // `run`: what stands after "--"
+  std::vector<std::string> files;    // `replay` (one), `diff` (one or two)
+  double speed = 1;                  // `replay`: times real time; 0: as fast as possible
+  std::string from, to;              // `replay`, `diff`: see find_moment()
 };
 
 // What is to be done, or the exit status when parsing has said all there is to say: --help and

@@ -135,7 +135,7 @@ int run_command(const Options& options) {
     if (happened.refresh || status) refresh();
   }
   if (options.format == Format::automatic) write_batch(std::cerr, report, {options.sort, false, options.limit, 0});
-  const auto fail_on = options.fail_on == FailOn::automatic ? FailOn::leak : options.fail_on;
+  const auto fail_on = options.gate.fail_on == FailOn::automatic ? FailOn::leak : options.gate.fail_on;
   return finding_status(report, fail_on) != 0 ? 1 : *status;
 }
 

@@ -45,6 +45,10 @@ struct SiteRow {
   std::optional<double> allocated_growth_per_min;                   // bytes; robust trend, as growth_per_min
   Verdict allocated_verdict = Verdict::fresh;  // of the bytes, as `verdict` is of what the site counts
   Verdict verdict = Verdict::fresh;
+  std::optional<double> confidence;  // in `verdict`, 0 to 1; nullopt while it is `new`
+  std::optional<SlowSteps> slow_steps;
+  std::optional<std::uint64_t> destroyed_pending;
+  std::optional<PatternEvidence> pattern;
   std::vector<Cohort> cohorts;  // for the age histogram; times as in the sample
   std::vector<double> history;  // outstanding, oldest first, evenly spaced, newest last: the sparkline
 };
@@ -86,7 +90,14 @@ struct Finding {
   std::optional<double> growth_per_min;            // of what is outstanding
   std::optional<double> allocated_growth_per_min;  // memory-growth of allocated bytes: these
   double since_s = 0;                              // how long it has been standing
+  std::string site;                                // site_key() of what it is about; empty: the process
+  std::optional<double> confidence;                // 0 to 1; nullopt: a fact, not a judgement
+  std::optional<Frame> created_in;                 // first frame of created_at that is the user's own code
+  std::vector<Frame> waiting_at;                   // innermost first; empty: not known
+  std::optional<Frame> waiting_in;                 // innermost frame of waiting_at that is the user's own code
   std::string why;                                 // one sentence with the numbers
+  std::string pattern;                             // "wait-loser": a known way to leak; empty: none is recognised
+  std::string hint;                                // what to do about it; empty without a pattern
 };
 
 struct Report {
@@ -94,6 +105,7 @@ struct Report {
   double interval_s = 0;  // between the last two samples; 0 in the first
   std::string host;
   double host_uptime_s = 0, watched_s = 0;
+  std::vector<std::string> labels;  // of this moment
   ProbeSample probes;
   std::optional<double> hits_per_s, overhead_percent;  // of one core
   std::uint64_t dropped_total = 0;

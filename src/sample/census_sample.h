@@ -25,6 +25,19 @@ struct HeldSample {
   bool at_least = false;  // a bound was reached while measuring
 };
 
+// What tells one pattern of leaking from another, as seen in some objects of a site.
+struct PatternEvidence {
+  // Of the names that asyncio's patterns are made of ("FIRST_COMPLETED", "call_later") those that code uses: of the
+  // function that created the objects, and of their own.
+  std::vector<std::string> creator_uses, own_uses;
+  std::uint64_t looked_at = 0;
+  std::uint64_t awaited = 0;             // of those: a task waits for it
+  std::uint64_t in_circle = 0;           // of those: tasks that wait only for each other
+  std::string container, item;           // kind alloc: types of the growing container and of what is in it
+  std::optional<std::uint64_t> maxsize;  // of a queue; 0: unbounded
+  std::optional<std::uint64_t> getters;  // tasks that wait for its items
+};
+
 // What the census saw of a site, which is as old as ProcessSample::census says.
 struct SiteCensus {
   std::optional<std::uint64_t> pending, done;  // nullopt: the kind has no such state
@@ -37,6 +50,7 @@ struct SiteCensus {
   std::optional<std::uint64_t> buffered_bytes;  // transports: in write buffers
   std::vector<std::string>
       holders;  // who refers to them, most frequent first; empty: nobody was found, or not yet searched
+  std::optional<PatternEvidence> pattern;  // nullopt: not looked for
 };
 
 // An event loop; nullopt: that implementation does not let it be seen, and `unknown` says why.

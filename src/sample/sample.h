@@ -39,6 +39,13 @@ struct Cohort {
   std::uint64_t count = 0;
 };
 
+// Steps of a site's tasks that held their event loop longer than --slow-step.
+struct SlowSteps {
+  std::uint64_t count = 0;       // that ended
+  std::uint64_t longest_ns = 0;  // of those
+  std::uint64_t running_ns = 0;  // so far, of one that has not ended; 0: none
+};
+
 struct SiteSample {
   std::shared_ptr<const SiteIdentity> identity;
   bool by_census = false;  // no probe sees these: births, deaths and ages are not known
@@ -50,8 +57,10 @@ struct SiteSample {
   std::uint64_t untracked = 0;     // created when the map was full: outstanding is "at least" without them
   std::int64_t first_seen_ns = 0;  // CLOCK_MONOTONIC
   std::int64_t last_created_ns = 0;
-  std::vector<Cohort> cohorts;                 // disjoint, oldest first, empty ones left out; sum = outstanding
-  std::optional<SiteAllocations> allocations;  // nullopt: not counted (--memory objects)
+  std::vector<Cohort> cohorts;                     // disjoint, oldest first, empty ones left out; sum = outstanding
+  std::optional<SiteAllocations> allocations;      // nullopt: not counted (--memory objects)
+  std::optional<SlowSteps> slow_steps;             // nullopt: not measured
+  std::optional<std::uint64_t> destroyed_pending;  // of destroyed_total: had not finished; nullopt: not known
 };
 
 enum class Coverage {
@@ -93,11 +102,13 @@ struct ProbeSample {
   std::uint64_t tasks_used = 0, tasks_limit = 0;
   std::uint64_t sites_used = 0, sites_limit = 0;
   std::uint64_t blocks_used = 0, blocks_limit = 0;  // of allocations; limit 0: none are counted
+  std::uint64_t slow_step_ns = 0;                   // longer steps are counted; 0: steps are not measured
 };
 
 struct Sample {
-  std::int64_t wall_ns = 0;       // CLOCK_REALTIME
-  std::int64_t monotonic_ns = 0;  // CLOCK_MONOTONIC
+  std::int64_t wall_ns = 0;         // CLOCK_REALTIME
+  std::int64_t monotonic_ns = 0;    // CLOCK_MONOTONIC
+  std::vector<std::string> labels;  // what the user called this moment: --label, key l, SIGUSR1
   std::string host;
   double host_uptime_s = 0;
   ProbeSample probes;

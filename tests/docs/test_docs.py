@@ -25,7 +25,7 @@ def help_of(*command):
     for entry in re.findall(r"^  (-[-\w].*(?:\n {8,}.*)*)", text, re.MULTILINE):
         # CLI11 writes "-d,--delay SECONDS:FLOAT in [0.1 - 3600]=1", and "Excludes: --json" behind some names.
         names = re.match(r"(-\w)?,?(--[\w-]+)", entry)
-        default = re.match(r"\S+ [^\n]*?=(\S+)", entry) or re.search(r"\(default: (.*?)\)", entry)
+        default = re.match(r"\S+ [^\n]*?(?<!\[)=(\S+)", entry) or re.search(r"\(default: (.*?)\)", entry)
         options[tuple(filter(None, names.groups()))] = default.group(1) if default else ""
     return options
 
@@ -61,7 +61,7 @@ class Options(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.live, cls.running, cls.doctor = help_of(), help_of("run"), help_of("doctor")
-        cls.inspect = help_of("inspect")
+        cls.inspect, cls.replay, cls.diff = help_of("inspect"), help_of("replay"), help_of("diff")
 
     def test_help_is_understood(self):
         self.assertEqual(self.live[("-d", "--delay")], "1")
@@ -76,13 +76,17 @@ class Options(unittest.TestCase):
         self.assertEqual(man_options("All commands"), self.doctor)
         self.assertEqual(man_options("Live view only"), live)
         self.assertEqual(man_options("Live view and run"), both)
-        inspect = {names: default for names, default in self.inspect.items() if names not in self.doctor}
-        self.assertEqual(man_options("Inspect"), inspect)
+        for title, options in (("Inspect", self.inspect), ("Replay", self.replay), ("Diff", self.diff)):
+            own = {names: default for names, default in options.items() if names not in self.doctor}
+            self.assertEqual(man_options(title), own, title)
 
     def test_readme(self):
-        live, inspect = read("README.md").split("\n| option of `inspect` |")
+        live, inspect, replay, diff = re.split(r"\n\| option of `\w+` \|", read("README.md"))
         self.assertEqual(self.options_of(live), self.live)
         self.assertEqual(self.options_of(inspect), {k: v for k, v in self.inspect.items() if k not in self.doctor})
+        self.assertEqual(set(self.options_of(diff)), set(self.diff) - set(self.doctor))
+        # What replay has of the live view is not described twice.
+        self.assertEqual(set(self.options_of(replay)), set(self.replay) - set(self.live))
 
     @staticmethod
     def options_of(text):
@@ -98,13 +102,13 @@ class Options(unittest.TestCase):
         self.assertEqual(set(rows) | {"--version"}, long_names(self.live) - long_names(self.running))
 
     def test_completions(self):
-        every = {name for names in [*self.live, *self.inspect] for name in names}
+        every = {name for names in [*self.live, *self.inspect, *self.replay, *self.diff] for name in names}
         # Not inside words: 2>/dev/null, "-quiet", "--fcs-skip" of fish's own commands.
         bash = read("completions", "asyncleak-top.bash")
         words = re.findall(r"(?<![\w-])(--?[a-zA-Z][\w-]*)", " ".join(re.findall(r"'(-h .*?)'", bash, re.DOTALL)) +
                            " ".join(re.findall(r'-W "(.*?)"', bash, re.DOTALL)))  # fmt: skip
         self.assertEqual(set(words), every)
-        zsh = re.findall(r"(?:[{',)])(--?[a-zA-Z][\w-]*)(?=[\[,}])", read("completions", "_asyncleak-top"))
+        zsh = re.findall(r"(?:[{',)*])(--?[a-zA-Z][\w-]*)(?=[\[,}])", read("completions", "_asyncleak-top"))
         self.assertEqual(set(zsh), every)
         fish = re.findall(r"^\$command.*", read("completions", "asyncleak-top.fish"), re.MULTILINE)
         names = {"-" + name for line in fish for name in re.findall(r" -s (\w)", line)}

@@ -72,7 +72,7 @@ TEST_CASE("without a word: the live view of everything, with the contract's defa
   CHECK(options.min_size == 0);
   CHECK(options.max_blocks == 1'048'576);
   CHECK(options.overhead_limit_percent == 50);
-  CHECK(options.fail_on == FailOn::automatic);
+  CHECK(options.gate.fail_on == FailOn::automatic);
   CHECK(options.policy.warn_tasks == 100);
   CHECK(options.policy.warn_rss_percent == 50);
   CHECK(options.color);
@@ -107,9 +107,9 @@ TEST_CASE("every option of the live view, long and short") {
   CHECK(accept({"--max-blocks", "1024"}).max_blocks == 1024);
   CHECK(accept({"--overhead-limit", "100"}).overhead_limit_percent == 100);
   CHECK(accept({"run", "-m", "all", "--overhead-limit", "2.5", "--", "ls"}).overhead_limit_percent == 2.5);
-  CHECK(accept({"--fail-on", "leak"}).fail_on == FailOn::leak);
-  CHECK(accept({"--fail-on", "warning"}).fail_on == FailOn::warning);
-  CHECK(accept({"--fail-on", "never"}).fail_on == FailOn::never);
+  CHECK(accept({"--fail-on", "leak"}).gate.fail_on == FailOn::leak);
+  CHECK(accept({"--fail-on", "warning"}).gate.fail_on == FailOn::warning);
+  CHECK(accept({"--fail-on", "never"}).gate.fail_on == FailOn::never);
   CHECK(accept({"--warn-tasks", "0"}).policy.warn_tasks == 0);
   CHECK(accept({"--warn-rss", "12.5"}).policy.warn_rss_percent == 12.5);
   CHECK_FALSE(accept({"--no-color"}).color);
