@@ -22,8 +22,10 @@ std::optional<pid_t> CensusBudget::next(const std::vector<pid_t>& living, std::i
 
 void CensusBudget::spent(pid_t pid, std::int64_t now_ns, std::int64_t cpu_ns) {
   const auto pause = share_ > 0 ? static_cast<std::int64_t>(static_cast<double>(cpu_ns) / share_) : 0;
+  const bool first = !looks_.contains(pid);
   looks_[pid] = {now_ns, now_ns + pause};
-  free_from_ns_ = std::max(free_from_ns_, now_ns) + pause;
+  // First looks are part of attaching: fifty processes that are there from the start would else be blind for a minute.
+  if (!first) free_from_ns_ = std::max(free_from_ns_, now_ns) + pause;
 }
 
 }  // namespace asyncleak::live

@@ -17,7 +17,8 @@ class CensusBudget {
   explicit CensusBudget(double percent) : share_(percent / 100) {}
 
   // Which of LIVING to look at now: one never looked at before any other, then the one whose last look is oldest;
-  // nullopt when none is due. One that was just looked at waits cost / share, and so do all together.
+  // nullopt when none is due. One that was just looked at waits cost / share, and so do all together, first looks
+  // apart.
   [[nodiscard]] std::optional<pid_t> next(const std::vector<pid_t>& living, std::int64_t now_ns) const;
   void spent(pid_t pid, std::int64_t now_ns, std::int64_t cpu_ns);
   void forget(pid_t pid) { looks_.erase(pid); }
