@@ -51,6 +51,8 @@ class Recording {
   [[nodiscard]] std::span<const RecordedMoment> moments() const;
   // One after the other is cheap; else it costs as much as the records since the last key.
   [[nodiscard]] Result<Sample> read(std::size_t index);
+  // Where in the file it begins; of moments().size(): where the last one ends.
+  [[nodiscard]] std::uint64_t offset_of(std::size_t index) const;
   // Why it ends where it ends; empty: as its writer ended it.
   [[nodiscard]] const std::string& trouble() const;
 

@@ -1,0 +1,67 @@
+#include "sample/sample_file.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+#include <cerrno>
+
+namespace asyncleak {
+namespace {
+
+// About one a minute at the usual delay: what a seek decodes at most.
+constexpr int records_per_key = 60;
+
+}  // namespace
+
+Result<void> SampleFile::write_head() { return append(file_head()); }
+
+Result<std::string> SampleFile::encode(const Sample& sample) {
+  if (stream_ && stream_->records >= records_per_key) stream_.reset();
+  const auto type = stream_ ? RecordType::delta : RecordType::key;
+  if (!stream_) stream_.emplace();
+  const auto bytes = stream_->encoder.encode(sample);
+  if (bytes.size() > most_sample_bytes) {
+    stream_.reset();
+    return fail(fmt::format("{}: a sample of {} bytes is too large for a recording", path_, bytes.size()));
+  }
+  const auto payload = stream_->compressor.piece(bytes);
+  if (!payload || payload->size() > most_payload_bytes) {
+    stream_.reset();
+    return fail(fmt::format("{}: a sample could not be compressed", path_));
+  }
+  ++stream_->records;
+  return make_record(type, sample, *payload);
+}
+
+Result<void> SampleFile::append(std::string_view bytes) {
+  const ssize_t written = pwrite(fd_.get(), bytes.data(), bytes.size(), static_cast<off_t>(size_));
+  if (written == static_cast<ssize_t>(bytes.size())) {
+    size_ += bytes.size();
+    return {};
+  }
+  // A part of it means that the disk is full: the next write would say so.
+  const int error = written < 0 ? errno : ENOSPC;
+  stream_.reset();
+  // Where that fails, too, a reader stops at the torn record, and the next one is written over it.
+  if (written > 0 && ftruncate(fd_.get(), static_cast<off_t>(size_)) != 0) {
+    return fail(system_error(fmt::format("cutting {} back to its last whole sample", path_), errno));
+  }
+  return fail(system_error(fmt::format("writing {}", path_), error));
+}
+
+void SampleFile::move_to(SampleFile&& other) {
+  fd_ = std::move(other.fd_);
+  size_ = other.size_;
+}
+
+Result<void> SampleFile::copy(const SampleFile& from, std::uint64_t begin) {
+  constexpr std::uint64_t at_once = 1 << 20;
+  while (begin < from.size()) {
+    const auto bytes = read_exactly(from.fd(), begin, std::min(at_once, from.size() - begin));
+    if (!bytes) return fail(from.path_ + " could not be read again");
+    if (auto done = append(*bytes); !done) return done;
+    begin += bytes->size();
+  }
+  return {};
+}
+
+}  // namespace asyncleak

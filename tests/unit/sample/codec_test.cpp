@@ -1,0 +1,152 @@
+#include "sample/codec.h"
+
+#include "every_field.h"
+#include "sample/codec_same.h"
+
+#include <catch2/catch.hpp>
+
+using namespace asyncleak;
+
+namespace {
+
+const Sample* decode(SampleDecoder& decoder, std::string_view bytes, const Sample& sample) {
+  return decoder.decode(bytes, {sample.wall_ns, sample.monotonic_ns, sample.labels});
+}
+
+Sample of_sites(std::size_t sites) {
+  Sample sample;
+  sample.monotonic_ns = 1'000'000'000'000;
+  for (std::size_t i = 0; i < sites; ++i) {
+    auto identity = std::make_shared<SiteIdentity>();
+    identity->id = i + 1;
+    identity->coroutine = "Service.handle_" + std::to_string(i);
+    identity->created_at = {{"start", "/srv/app.py", static_cast<int>(i)}};
+    SiteSample& site = sample.sites.emplace_back();
+    site.identity = std::move(identity);
+    site.outstanding = i;
+    site.cohorts = {{999'000'000'000, 1'000'000'000'000, i}};
+  }
+  return sample;
+}
+
+}  // namespace
+
+TEST_CASE("every field comes back, extreme values too, whatever the sample before was") {
+  test::Filler filler(1);
+  for (int run = 0; run < 20; ++run) {
+    SampleEncoder encoder;
+    SampleDecoder decoder;
+    for (int i = 0; i < 20; ++i) {
+      const Sample sample = filler.sample(i);
+      const Sample* back = decode(decoder, encoder.encode(sample), sample);
+      REQUIRE(back != nullptr);
+      REQUIRE(same(*back, sample));
+    }
+  }
+}
+
+TEST_CASE("sameness sees a difference in any field") {
+  // Without this a field that the codec forgot would be forgotten by the comparison, too.
+  Sample sample = of_sites(2);
+  Sample other = sample;
+  CHECK(same(sample, other));
+  other.sites[1].last_created_ns = 1;
+  CHECK_FALSE(same(sample, other));
+  other = sample;
+  auto identity = std::make_shared<SiteIdentity>(*sample.sites[0].identity);
+  other.sites[0].identity = identity;
+  CHECK(same(sample, other));
+  identity->created_at[0].line.reset();
+  CHECK_FALSE(same(sample, other));
+  other = sample;
+  other.host_uptime_s = -0.0;
+  CHECK_FALSE(same(sample, other));
+}
+
+TEST_CASE("a site that did not change costs two bytes") {
+  SampleEncoder encoder;
+  Sample sample = of_sites(100);
+  const std::size_t first = encoder.encode(sample).size();
+  CHECK(first > 2000);
+  sample.monotonic_ns += 1'000'000'000;
+  CHECK(encoder.encode(sample).size() < 10);  // no site did: the list as a whole is the same
+  sample.sites[50].outstanding++;
+  CHECK(encoder.encode(sample).size() < 100 * 2 + 10);
+}
+
+TEST_CASE("sites that come, go and change places are found again") {
+  SampleEncoder encoder;
+  SampleDecoder decoder;
+  Sample sample = of_sites(20);
+  REQUIRE(same(*decode(decoder, encoder.encode(sample), sample), sample));
+  sample.sites.erase(sample.sites.begin() + 3);
+  std::swap(sample.sites[5], sample.sites[9]);
+  auto identity = std::make_shared<SiteIdentity>();
+  identity->id = 99;
+  sample.sites.emplace_back().identity = identity;
+  const auto bytes = encoder.encode(sample);
+  CHECK(bytes.size() < 150);
+  REQUIRE(same(*decode(decoder, bytes, sample), sample));
+}
+
+TEST_CASE("age classes that move, join and thin out cost a byte or two each") {
+  SampleEncoder encoder;
+  SampleDecoder decoder;
+  constexpr std::int64_t slot = 1LL << 30;
+  Sample sample = of_sites(1);
+  auto& cohorts = sample.sites[0].cohorts;
+  std::size_t size = 0;
+  for (std::int64_t newest = 1000; newest < 1100; ++newest) {
+    sample.monotonic_ns = newest * slot + 12345;
+    cohorts.clear();
+    for (std::int64_t epoch = newest - 20; epoch < newest; ++epoch) {
+      cohorts.push_back({epoch * slot, (epoch + 1) * slot, static_cast<std::uint64_t>(100 - (newest - epoch))});
+    }
+    cohorts.push_back({newest * slot, sample.monotonic_ns, 100});
+    const auto bytes = encoder.encode(sample);
+    size = bytes.size();
+    REQUIRE(same(*decode(decoder, bytes, sample), sample));
+  }
+  CHECK(size < 80);
+}
+
+TEST_CASE("what no encoder wrote is refused") {
+  Sample sample = of_sites(3);
+  SampleEncoder encoder;
+  const std::string bytes(encoder.encode(sample));
+  const auto refused = [&](const std::string& hostile) {
+    SampleDecoder decoder;
+    return decode(decoder, hostile, sample) == nullptr;
+  };
+  CHECK_FALSE(refused(bytes));
+  CHECK(refused(bytes + '\0'));
+  for (std::size_t size = 0; size < bytes.size(); ++size) CHECK(refused(bytes.substr(0, size)));
+  CHECK(refused("\xff\xff\xff\xff\xff\xff\xff\xff\xff\x7f"));  // fields that there are not
+  // 2^40 sites
+  CHECK(refused(std::string("\x80\x01") + "\x80\x80\x80\x80\x80\x20"));
+  CHECK(refused(std::string("\x80\x01\x01\x01\x00", 5)));  // a site without its identity
+}
+
+TEST_CASE("the version of the codec goes with its fields") {
+  // Fields were added, or the list changed its order? Read the head of fields.h, raise codec_version, and write the new
+  // counts here: recordings of before must still be read, and older programs must say that they cannot.
+  STATIC_REQUIRE(codec_version == 1);
+  STATIC_REQUIRE(field_count<Sample> == 8);
+  STATIC_REQUIRE(field_count<ProbeSample> == 10);
+  STATIC_REQUIRE(field_count<Drop> == 3);
+  STATIC_REQUIRE(field_count<ProcessSample> == 21);
+  STATIC_REQUIRE(field_count<SiteSample> == 14);
+  STATIC_REQUIRE(field_count<SlowSteps> == 3);
+  STATIC_REQUIRE(field_count<ProcessAllocations> == 8);
+  STATIC_REQUIRE(field_count<SiteAllocations> == 10);
+  STATIC_REQUIRE(field_count<AllocationLine> == 6);
+  STATIC_REQUIRE(field_count<NeverAwaited> == 4);
+  STATIC_REQUIRE(field_count<MemorySample> == 10);
+  STATIC_REQUIRE(field_count<CensusSample> == 9);
+  STATIC_REQUIRE(field_count<LoopSample> == 9);
+  STATIC_REQUIRE(field_count<SiteCensus> == 12);
+  STATIC_REQUIRE(field_count<PatternEvidence> == 9);
+  STATIC_REQUIRE(field_count<HeldSample> == 4);
+  STATIC_REQUIRE(field_count<SiteIdentity> == 11);
+  STATIC_REQUIRE(field_count<Frame> == 3);
+}
