@@ -14,7 +14,7 @@ Result<Events> Events::make() {
   sigset_t handled;
   sigset_t original;
   sigemptyset(&handled);
-  for (const int number : {SIGINT, SIGTERM, SIGHUP, SIGCHLD}) sigaddset(&handled, number);
+  for (const int number : {SIGINT, SIGTERM, SIGHUP, SIGCHLD, SIGUSR1}) sigaddset(&handled, number);
   if (sigprocmask(SIG_BLOCK, &handled, &original) != 0) return fail(system_error("sigprocmask", errno));
   signal(SIGPIPE, SIG_IGN);  // a reader that goes away is an ordinary write error
   Fd signals(signalfd(-1, &handled, SFD_CLOEXEC | SFD_NONBLOCK));
@@ -33,13 +33,13 @@ Result<void> Events::set_delay(double seconds) {
   return {};
 }
 
-Happened Events::wait() {
+Happened Events::wait(int timeout_ms) {
   std::array<pollfd, 4> waiting{{{signals_.get(), POLLIN, 0},
                                  {timer_.get(), POLLIN, 0},
                                  {source_, POLLIN, 0},  // -1: poll leaves it out
                                  {terminal_, POLLIN, 0}}};
   Happened happened;
-  if (poll(waiting.data(), waiting.size(), -1) < 0) {
+  if (poll(waiting.data(), waiting.size(), timeout_ms) < 0) {
     happened.key = errno == EINTR;  // SIGWINCH and SIGTSTP are curses' own
     return happened;
   }

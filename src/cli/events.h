@@ -1,7 +1,7 @@
 // What the main loops wait for: the next refresh, a signal, a key, a new process. One poll(2),
 // no signal handler, so that every way out is ordinary code.
 //
-// Used by live.cpp and run.cpp. Knows descriptors only.
+// Used by live.cpp, run.cpp and replay.cpp. Knows descriptors only.
 #pragma once
 
 #include "util/handle.h"
@@ -23,13 +23,14 @@ struct Happened {
 
 class Events {
  public:
-  // Blocks SIGINT, SIGTERM, SIGHUP, SIGCHLD for the process and ignores SIGPIPE.
+  // Blocks SIGINT, SIGTERM, SIGHUP, SIGCHLD, SIGUSR1 for the process and ignores SIGPIPE.
   [[nodiscard]] static Result<Events> make();
 
   [[nodiscard]] Result<void> set_delay(double seconds);
   void watch_source(int fd) { source_ = fd; }
   void watch_terminal(int fd) { terminal_ = fd; }
-  [[nodiscard]] Happened wait();
+  // At most TIMEOUT_MS; -1: as long as it takes.
+  [[nodiscard]] Happened wait(int timeout_ms = -1);
   // The signal mask of before, for a child about to exec.
   [[nodiscard]] const sigset_t& original_mask() const { return original_; }
 

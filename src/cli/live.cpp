@@ -2,119 +2,19 @@
 
 #include "cli/doctor.h"
 #include "cli/events.h"
+#include "cli/live_screen.h"
 #include "cli/outputs.h"
+#include "cli/recorder.h"
 #include "model/model.h"
 #include "probe/environment.h"
-#include "view/json.h"
-#include "view/screen.h"
-#include "view/terminal.h"
 
-#include <fmt/chrono.h>
 #include <fmt/format.h>
-#include <unistd.h>
-#include <algorithm>
-#include <clocale>
-#include <functional>
 #include <optional>
 #include <string_view>
 
 namespace asyncleak::cli {
 
 namespace {
-
-// The screen and what it shows; keys change nothing else.
-class LiveScreen {
- public:
-  using Inspect = std::function<Result<Inspection>(const SiteIdentity&)>;
-  using ChangeMemory = std::function<Result<live::MemoryChange>(pid_t)>;
-
-  LiveScreen(Terminal terminal, const Options& options, Inspect inspect, ChangeMemory change_memory)
-      : terminal_(std::move(terminal)), inspect_(std::move(inspect)), change_memory_(std::move(change_memory)) {
-    ui_.ascii = terminal_.ascii();
-    ui_.delay_s = options.delay_s;
-    ui_.sort = options.sort;
-  }
-
-  [[nodiscard]] int input_fd() const { return terminal_.input_fd(); }
-  [[nodiscard]] double delay_s() const { return ui_.delay_s; }
-  void say(std::string message) { ui_.message = std::move(message); }
-
-  void show(const Report& latest) {
-    if (!ui_.paused) shown_ = latest;
-    draw();
-  }
-
-  // False: the user wants to leave. DELAY_CHANGED: see delay_s().
-  [[nodiscard]] bool take_keys(bool& delay_changed) {
-    while (const auto key = terminal_.read_key()) {
-      switch (handle_key(ui_, *key, shown_, terminal_.size(), inspection())) {
-        case Action::none:
-        case Action::redraw:
-          break;
-        case Action::quit:
-          return false;
-        case Action::write_snapshot:
-          write_snapshot();
-          break;
-        case Action::change_memory:
-          change_memory();
-          break;
-        case Action::inspect_site:
-          inspect_selected();
-          break;
-        case Action::change_delay:
-          delay_changed = true;
-          break;
-      }
-    }
-    draw();
-    return true;
-  }
-
- private:
-  void draw() { terminal_.draw(render(shown_, ui_, terminal_.size(), inspection())); }
-
-  [[nodiscard]] const Inspection* inspection() const { return inspection_ ? &*inspection_ : nullptr; }
-
-  void inspect_selected() {
-    const auto site =
-        std::ranges::find_if(shown_.sites, [&](const SiteRow& row) { return row.identity->id == ui_.selected_site; });
-    if (site == shown_.sites.end()) return;
-    auto seen = inspect_(*site->identity);
-    inspection_.reset();
-    if (seen) {
-      inspection_ = std::move(*seen);
-    } else {
-      ui_.message = seen.error().message;
-    }
-  }
-
-  void change_memory() {
-    if (!ui_.memory_pid) return;
-    const pid_t pid = *ui_.memory_pid;
-    const auto changed = change_memory_(pid);
-    if (!changed) {
-      ui_.message = changed.error().message;
-      return;
-    }
-    const std::string_view refused = changed->in_force != changed->wanted ? ", see its warning" : "";
-    ui_.message = fmt::format("memory mode of {}: {}{}", pid, name_of(changed->in_force), refused);
-  }
-
-  void write_snapshot() {
-    const auto now = std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
-    const auto path = fmt::format("asyncleak-{:%Y%m%dT%H%M%SZ}.json", fmt::gmtime(now));
-    const auto written = write_file_atomically(path, to_json(shown_) + "\n");
-    ui_.message = written ? "wrote " + path : written.error().message;
-  }
-
-  Terminal terminal_;
-  Inspect inspect_;
-  ChangeMemory change_memory_;
-  UiState ui_;
-  Report shown_;
-  std::optional<Inspection> inspection_;
-};
 
 // A qualified name as a pattern that matches only itself.
 std::string exactly(const std::string& name) {
@@ -133,17 +33,31 @@ Result<Inspection> inspect_site(live::LiveSource& source, const SiteIdentity& si
   return source.inspect(request);
 }
 
-Result<std::optional<LiveScreen>> open_screen(const Options& options, live::LiveSource& source) {
-  if (options.format != Format::automatic || isatty(STDOUT_FILENO) == 0 || isatty(STDIN_FILENO) == 0) {
-    return std::nullopt;
-  }
-  std::setlocale(LC_ALL, "");
-  auto terminal = Terminal::open({options.color, false});
-  if (!terminal) return fail(terminal.error());
-  return std::optional<LiveScreen>(
-      std::in_place, std::move(*terminal), options,
-      [&source](const SiteIdentity& site) { return inspect_site(source, site); },
-      [&source](pid_t pid) { return source.change_memory(pid); });
+void inspect_selected(LiveScreen& screen, live::LiveSource& source) {
+  const SiteRow* site = screen.selected_site();
+  if (site == nullptr) return;
+  auto seen = inspect_site(source, *site->identity);
+  if (!seen) screen.say(seen.error().message);
+  screen.show_inspection(seen ? std::optional(std::move(*seen)) : std::nullopt);
+}
+
+void change_memory(LiveScreen& screen, live::LiveSource& source) {
+  if (!screen.ui().memory_pid) return;
+  const pid_t pid = *screen.ui().memory_pid;
+  const auto changed = source.change_memory(pid);
+  if (!changed) return screen.say(changed.error().message);
+  const std::string_view refused = changed->in_force != changed->wanted ? ", see its warning" : "";
+  screen.say(fmt::format("memory mode of {}: {}{}", pid, name_of(changed->in_force), refused));
+}
+
+// What the keys ask of the source and the recording; of the loop: DELAY_CHANGED.
+LiveScreen::Act actor(LiveScreen& screen, live::LiveSource& source, Recorder& recorder, bool& delay_changed) {
+  return [&](Action action) {
+    if (action == Action::inspect_site) inspect_selected(screen, source);
+    if (action == Action::change_memory) change_memory(screen, source);
+    if (action == Action::set_label) screen.say(recorder.label(screen.ui().label));
+    if (action == Action::change_delay) delay_changed = true;
+  };
 }
 
 }  // namespace
@@ -167,12 +81,16 @@ int watch_live(const Options& options) {
   auto source = live::LiveSource::make(watch_options(options));
   if (!source) return report_error(source.error());
   if (options.verbose) describe_interpreters(stderr, source->catalog());
+  auto recorder = Recorder::make(options);
+  if (!recorder) return report_error(recorder.error());
 
   Model model(options.policy);
   Outputs outputs(options);
-  Report report = model.update(source->sample());
+  Sample sample = source->sample();
+  if (auto recorded = recorder->take(sample); !recorded) return report_error(recorded.error());
+  Report report = model.update(sample);
   if (auto published = outputs.publish(report); !published) return report_error(published.error());
-  auto screen = open_screen(options, *source);
+  auto screen = LiveScreen::open(options);
   if (!screen) return report_error(screen.error());
   if (auto timed = events->set_delay(options.delay_s); !timed) return report_error(timed.error());
   events->watch_source(source->event_fd());
@@ -181,30 +99,46 @@ int watch_live(const Options& options) {
   std::uint64_t refreshes = 1;
   const auto show = [&]() -> Result<void> {
     if (!*screen) return outputs.print(report);
-    (*screen)->show(report);
+    if ((*screen)->ui().paused) {
+      (*screen)->draw();
+    } else {
+      (*screen)->show(report);
+    }
     return {};
+  };
+  // What does not end the view: the next refresh may succeed (a full disk).
+  const auto complain = [&](const Result<void>& done) {
+    if (done) return;
+    if (*screen) {
+      (*screen)->say(done.error().message);
+    } else {
+      warn(done.error().message);
+    }
   };
   auto shown = show();
   while (shown && !outputs.reader_gone() && (!options.iterations || refreshes < *options.iterations)) {
     const auto happened = events->wait();
-    if (happened.signal && happened.signal->ssi_signo != SIGCHLD) break;
+    const auto signal = happened.signal ? static_cast<int>(happened.signal->ssi_signo) : 0;
+    if (signal == SIGUSR1) {
+      const std::string labelled = recorder->label_by_signal();
+      if (*screen) (*screen)->say(labelled);
+    } else if (signal != 0 && signal != SIGCHLD) {
+      break;
+    }
     if (happened.mapping) source->react();
     bool delay_changed = false;
-    if (happened.key && *screen && !(*screen)->take_keys(delay_changed)) break;
+    if (happened.key && *screen && !(*screen)->take_keys(actor(**screen, *source, *recorder, delay_changed))) {
+      break;
+    }
     if (delay_changed) {
-      if (auto timed = events->set_delay((*screen)->delay_s()); !timed) shown = timed;
+      if (auto timed = events->set_delay((*screen)->ui().delay_s); !timed) shown = timed;
     }
     if (!happened.refresh) continue;
-    report = model.update(source->sample());
+    sample = source->sample();
+    complain(recorder->take(sample));
+    report = model.update(sample);
     refreshes++;
-    if (auto published = outputs.publish(report); !published) {
-      // The next refresh may succeed (a full disk); the old file is still whole.
-      if (*screen) {
-        (*screen)->say(published.error().message);
-      } else {
-        warn(published.error().message);
-      }
-    }
+    complain(outputs.publish(report));
     shown = show();
   }
   screen->reset();  // the terminal as it was, before anything is said

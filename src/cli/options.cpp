@@ -246,10 +246,9 @@ constexpr const char* when_help =
 void add_replay_options(CLI::App& app, Options& options) {
   app.add_option("FILE", options.files, "The recording")->type_name("");
   add_view_options(app, options);
-  app.add_option("--speed", options.speed, "Times real time; 0: as fast as possible")
+  app.add_option("--speed", options.speed, "Times real time; 0: as fast as possible (default: 1 on the screen, else 0)")
       ->check(number_from(0, 100000))
-      ->type_name("FACTOR")
-      ->capture_default_str();
+      ->type_name("FACTOR");
   app.add_option("--from", options.from, std::string("Begin at ") + when_help)->type_name("WHEN");
   app.add_option("--to", options.to, "End there")->type_name("WHEN");
   add_gate_options(app, options);

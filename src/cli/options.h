@@ -70,8 +70,8 @@ struct Options {
   InspectRequest inspect;            // `inspect`; its process is in pids, too
   std::vector<std::string> program;  // `run`: what stands after "--"
   std::vector<std::string> files;    // `replay` (one), `diff` (one or two)
-  double speed = 1;                  // `replay`: times real time; 0: as fast as possible
-  std::string from, to;              // `replay`, `diff`: see find_moment()
+  std::optional<double> speed;  // `replay`: times real time; 0: as fast as possible; nullopt: 1 on a screen, else 0
+  std::string from, to;         // `replay`, `diff`: see find_moment()
 };
 
 // What is to be done, or the exit status when parsing has said all there is to say: --help and

@@ -5,6 +5,7 @@
 #include "cli/events.h"
 #include "cli/live.h"
 #include "cli/outputs.h"
+#include "cli/recorder.h"
 #include "model/model.h"
 #include "probe/environment.h"
 #include "view/batch.h"
@@ -92,6 +93,8 @@ int run_command(const Options& options) {
   if (auto able = probe::require_environment(); !able) return report_error(able.error());
   auto events = Events::make();
   if (!events) return report_error(events.error());
+  auto recorder = Recorder::make(options);
+  if (!recorder) return report_error(recorder.error());
   auto child = Child::start(options.program, events->original_mask());
   if (!child) return report_error(child.error());
 
@@ -120,7 +123,9 @@ int run_command(const Options& options) {
   std::uint64_t refreshes = 0;
   std::optional<int> status;
   const auto refresh = [&] {
-    report = model.update(source->sample());
+    Sample sample = source->sample();
+    if (auto recorded = recorder->take(sample); !recorded) warn(recorded.error().message);
+    report = model.update(sample);
     refreshes++;
     if (options.format != Format::automatic && (!options.iterations || refreshes <= *options.iterations)) {
       if (auto printed = outputs.print(report); !printed) warn(printed.error().message);
@@ -130,8 +135,14 @@ int run_command(const Options& options) {
   while (!status) {
     const auto happened = events->wait();
     if (happened.mapping) source->react();
-    if (happened.signal && happened.signal->ssi_signo != SIGCHLD) pass_on(*happened.signal, child->pid());
-    if (happened.signal && happened.signal->ssi_signo == SIGCHLD) status = child->status();
+    const auto signal = happened.signal ? static_cast<int>(happened.signal->ssi_signo) : 0;
+    if (signal == SIGUSR1) {
+      recorder->label_by_signal();
+    } else if (signal == SIGCHLD) {
+      status = child->status();
+    } else if (signal != 0) {
+      pass_on(*happened.signal, child->pid());
+    }
     if (happened.refresh || status) refresh();
   }
   if (options.format == Format::automatic) write_batch(std::cerr, report, {options.sort, false, options.limit, 0});

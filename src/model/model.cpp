@@ -256,6 +256,7 @@ Report Model::update(const Sample& sample) {
   Report report;
   report.wall_ns = sample.wall_ns;
   report.monotonic_ns = sample.monotonic_ns;
+  report.labels = sample.labels;
   report.interval_s = interval.seconds();
   report.host = sample.host;
   report.host_uptime_s = sample.host_uptime_s;

@@ -182,6 +182,7 @@ std::string to_json(const Report& report) {
       {"schema", "asyncleak/1"},
       {"time", format_time_utc(report.wall_ns)},
       {"interval_s", or_null(interval)},
+      {"labels", report.labels},
       {"probes",
        {{"hits_per_s", or_null(report.hits_per_s)},
         {"dropped_total", report.dropped_total},

@@ -2,10 +2,12 @@
 
 #include "view/layout.h"
 #include "view/pages.h"
+#include "view/playback_keys.h"
 #include "view/rows.h"
 #include "view/width.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace asyncleak {
 namespace {
@@ -100,12 +102,17 @@ void find(const Context& context, int offset, int step) {
   context.ui.message = "not found: " + context.ui.search;
 }
 
+std::string& text_of_prompt(UiState& ui) {
+  return ui.prompt == Prompt::search ? ui.search : ui.prompt == Prompt::filter ? ui.filter : ui.label;
+}
+
 Action prompt_key(const Context& context, Key key) {
   UiState& ui = context.ui;
   const bool searching = ui.prompt == Prompt::search;
-  std::string& text = searching ? ui.search : ui.filter;
+  std::string& text = text_of_prompt(ui);
   if (key.code == KeyCode::enter) {
-    ui.prompt = Prompt::none;
+    const bool label = std::exchange(ui.prompt, Prompt::none) == Prompt::label;
+    if (label && !text.empty()) return Action::set_label;
   } else if (key.code == KeyCode::escape || (key.code == KeyCode::backspace && text.empty())) {
     text.clear();
     ui.prompt = Prompt::none;
@@ -348,6 +355,10 @@ std::optional<Action> common_key(UiState& ui, Key key) {
       return Action::change_delay;
     case U'w':
       return Action::write_snapshot;
+    case U'l':
+      ui.prompt = Prompt::label;
+      ui.label.clear();
+      return Action::redraw;
     case U'?':
     case U'h':
       if (ui.page != Page::help) open_page(ui, Page::help);
@@ -366,6 +377,9 @@ Action handle_key(UiState& ui, Key key, const Report& report, Size size, const I
   ui.message.clear();
   const Context context{ui, report, size, inspection};
   if (ui.prompt != Prompt::none) return prompt_key(context, key);
+  if (ui.playback) {
+    if (const auto action = playback_key(ui, letter_of(key))) return *action;
+  }
   if (const auto action = common_key(ui, key)) return *action;
   Action action = Action::none;
   if (ui.page == Page::table) {

@@ -40,6 +40,8 @@ enum class Action {
   quit,
   write_snapshot,  // write the report to a file; tell the outcome in UiState::message
   change_delay,    // UiState::delay_s has a new value
+  set_label,       // the next sample is called UiState::label
+  move_playback,   // to another moment of the recording: UiState::playback says which
   change_memory,   // the next memory mode for UiState::memory_pid; tell the outcome in UiState::message
   inspect_site,    // look at the process of UiState::selected_site, hand the answer to render()
 };

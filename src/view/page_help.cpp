@@ -25,6 +25,8 @@ constexpr std::array key_help = {
     KeyHelp{"f \\ F4", "show matching rows only"},
     KeyHelp{"Space Z", "pause: keep looking at this moment"},
     KeyHelp{"+ -", "refresh half as often, twice as often"},
+    KeyHelp{"l", "label the next sample"},
+    KeyHelp{", .  [ ]  { }", "a recording: one sample, 10 seconds, 10 minutes back and on; + -: faster, slower"},
     KeyHelp{"w", "write what is shown to a file"},
     KeyHelp{"? h F1", "this page"},
     KeyHelp{"q F10", "quit; q in a page: back; Q quits everywhere"},

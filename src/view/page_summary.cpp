@@ -26,8 +26,27 @@ std::string clock_text(std::int64_t wall_ns) {
   return fmt::format("{:02}:{:02}:{:02}", local.tm_hour, local.tm_min, local.tm_sec);
 }
 
+// Of a recording: what of it is shown.
+std::string playback_text(const Playback& playback) {
+  std::string text = fmt::format("replaying {} at {} of {}", to_printable(playback.file),
+                                 format_duration(playback.position_s), format_duration(playback.length_s));
+  if (playback.speed != 1) text += playback.speed == 0 ? ", at full speed" : fmt::format(", x{:g}", playback.speed);
+  if (!playback.label.empty()) text += fmt::format(", label {}", to_printable(playback.label));
+  return text;
+}
+
 Line title_line(const Report& report, const UiState& ui) {
   Line line = {{"asyncleak-top", Role::strong}};
+  if (ui.playback) {
+    if (ui.playback->at_end) {
+      line.push_back({" END", Role::warn});
+    } else if (ui.paused) {
+      line.push_back({" PAUSED", Role::warn});
+    }
+    line.push_back({fmt::format(" {} ", clock_text(report.wall_ns)), Role::strong});
+    line.push_back({playback_text(*ui.playback)});
+    return line;
+  }
   if (ui.paused) line.push_back({" PAUSED", Role::warn});
   line.push_back({fmt::format(" {} ", clock_text(report.wall_ns)), Role::strong});
   line.push_back({fmt::format("{} up {}, watching {} for {}, every {}", to_printable(report.host),

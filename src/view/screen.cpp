@@ -168,6 +168,16 @@ void draw_labels(ScreenFrame& frame, int row, std::span<const KeyLabel> labels) 
   }
 }
 
+struct PromptText {
+  std::string_view title, typed;
+};
+
+PromptText prompt_of(const UiState& ui) {
+  if (ui.prompt == Prompt::search) return {"Search: ", ui.search};
+  if (ui.prompt == Prompt::filter) return {"Filter: ", ui.filter};
+  return {"Label: ", ui.label};
+}
+
 void draw_keys(ScreenFrame& frame, int row, const UiState& ui) {
   constexpr std::array table_keys = {KeyLabel{"?", "Help"},    KeyLabel{"q", "Quit"},      KeyLabel{"Enter", "Details"},
                                      KeyLabel{"p", "Process"}, KeyLabel{"s", "Sort"},      KeyLabel{"/", "Search"},
@@ -177,17 +187,19 @@ void draw_keys(ScreenFrame& frame, int row, const UiState& ui) {
   constexpr std::array site_keys = {KeyLabel{"Esc", "Back"},       KeyLabel{"t", "Tasks"},     KeyLabel{"i", "Process"},
                                     KeyLabel{"Up/Down", "Scroll"}, KeyLabel{"Space", "Pause"}, KeyLabel{"?", "Help"}};
   constexpr std::array sort_keys = {KeyLabel{"Enter", "Choose"}, KeyLabel{"Esc", "Back"}};
+  constexpr std::array playback_keys = {
+      KeyLabel{"?", "Help"},  KeyLabel{"q", "Quit"},    KeyLabel{"Space", "Pause"}, KeyLabel{", .", "Step"},
+      KeyLabel{"[ ]", "10s"}, KeyLabel{"{ }", "10min"}, KeyLabel{"+ -", "Speed"},   KeyLabel{"Enter", "Details"}};
   if (row < 0) return;
   if (ui.prompt != Prompt::none) {
-    const bool search = ui.prompt == Prompt::search;
-    const int at = frame.put(row, 0, search ? "Search: " : "Filter: ", Role::strong);
-    const std::string_view typed = search ? ui.search : ui.filter;
+    const auto [title, typed] = prompt_of(ui);
+    const int at = frame.put(row, 0, title, Role::strong);
     const int end = frame.put(row, at, cut_left(typed, frame.size().columns - at - 1), Role::normal);
     frame.put(row, end, " ", Role::selected);
   } else if (!ui.message.empty()) {
     frame.put(row, 0, cut_right(ui.message, frame.size().columns), Role::warn);
   } else if (ui.page == Page::table) {
-    draw_labels(frame, row, table_keys);
+    draw_labels(frame, row, ui.playback ? std::span<const KeyLabel>(playback_keys) : table_keys);
   } else if (ui.page == Page::sort) {
     draw_labels(frame, row, sort_keys);
   } else {

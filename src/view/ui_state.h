@@ -15,18 +15,32 @@
 namespace asyncleak {
 
 enum class Page { table, site, tasks, process, help, sort };
-enum class Prompt { none, search, filter };
+enum class Prompt { none, search, filter, label };
+
+// Where in a recording the view is, and where the user wants it to be.
+struct Playback {
+  std::string file;
+  double position_s = 0, length_s = 0;  // since its first moment
+  std::string label;                    // the last one until then; empty: none
+  double speed = 1;                     // times real time; 0: as fast as possible
+  bool at_end = false;
+  // Of Action::move_playback: samples, or seconds if there are none; negative: back.
+  int step = 0;
+  double seek_s = 0;
+};
 
 struct UiState {
   bool ascii = false;   // bars and graphs in ASCII
   bool paused = false;  // the main loop keeps giving the report it had
   double delay_s = 1;
-  std::string message;  // shown in the bottom line until the next key
+  std::optional<Playback> playback;  // nullopt: live
+  std::string message;               // shown in the bottom line until the next key
 
   Page page = Page::table;
   std::vector<Page> pages_below;  // where Esc goes back through; the table is below them all
   Prompt prompt = Prompt::none;   // keys go into the text of the search or the filter
   std::string search, filter;
+  std::string label;  // of the next sample, being typed, or what Action::set_label is about
 
   bool by_process = false;
   std::optional<pid_t> only_pid;  // sites of this process; Esc goes back to the processes
