@@ -3,12 +3,33 @@
 #include <poll.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cmath>
 #include <cstdint>
 
 namespace asyncleak::cli {
+namespace {
+
+timespec timespec_of(double seconds) {
+  constexpr double longest = 1e9;  // thirty years: more does not fit everywhere
+  const double whole = std::floor(std::min(seconds, longest));
+  return {static_cast<time_t>(whole),
+          static_cast<long>(std::lround((std::min(seconds, longest) - whole) * 1e9)) % 1'000'000'000};
+}
+
+Result<void> set_timer(const Fd& timer, const itimerspec& times) {
+  if (timerfd_settime(timer.get(), 0, &times, nullptr) != 0) return fail(system_error("timerfd_settime", errno));
+  return {};
+}
+
+bool take_expiration(const Fd& timer) {
+  std::uint64_t expirations = 0;
+  return read(timer.get(), &expirations, sizeof(expirations)) == sizeof(expirations);
+}
+
+}  // namespace
 
 Result<Events> Events::make() {
   sigset_t handled;
@@ -21,23 +42,24 @@ Result<Events> Events::make() {
   if (!signals) return fail(system_error("signalfd", errno));
   Fd timer(timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK));
   if (!timer) return fail(system_error("timerfd_create", errno));
-  return Events(std::move(signals), std::move(timer), original);
+  Fd end(timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK));
+  if (!end) return fail(system_error("timerfd_create", errno));
+  return Events(std::move(signals), std::move(timer), std::move(end), original);
 }
 
 Result<void> Events::set_delay(double seconds) {
-  itimerspec every{};
-  every.it_interval.tv_sec = static_cast<time_t>(seconds);
-  every.it_interval.tv_nsec = static_cast<long>(std::lround((seconds - std::floor(seconds)) * 1e9)) % 1'000'000'000;
-  every.it_value = every.it_interval;
-  if (timerfd_settime(timer_.get(), 0, &every, nullptr) != 0) return fail(system_error("timerfd_settime", errno));
-  return {};
+  const timespec delay = timespec_of(seconds);
+  return set_timer(timer_, {delay, delay});
 }
 
+Result<void> Events::end_after(double seconds) { return set_timer(end_, {{}, timespec_of(seconds)}); }
+
 Happened Events::wait(int timeout_ms) {
-  std::array<pollfd, 4> waiting{{{signals_.get(), POLLIN, 0},
+  std::array<pollfd, 5> waiting{{{signals_.get(), POLLIN, 0},
                                  {timer_.get(), POLLIN, 0},
                                  {source_, POLLIN, 0},  // -1: poll leaves it out
-                                 {terminal_, POLLIN, 0}}};
+                                 {terminal_, POLLIN, 0},
+                                 {end_.get(), POLLIN, 0}}};
   Happened happened;
   if (poll(waiting.data(), waiting.size(), timeout_ms) < 0) {
     happened.key = errno == EINTR;  // SIGWINCH and SIGTSTP are curses' own
@@ -45,12 +67,10 @@ Happened Events::wait(int timeout_ms) {
   }
   signalfd_siginfo info{};
   if (waiting[0].revents != 0 && read(signals_.get(), &info, sizeof(info)) == sizeof(info)) happened.signal = info;
-  std::uint64_t expirations = 0;
-  if (waiting[1].revents != 0) {
-    happened.refresh = read(timer_.get(), &expirations, sizeof(expirations)) == sizeof(expirations);
-  }
+  if (waiting[1].revents != 0) happened.refresh = take_expiration(timer_);
   happened.mapping = waiting[2].revents != 0;
   happened.key = waiting[3].revents != 0;
+  if (waiting[4].revents != 0) happened.over = take_expiration(end_);
   return happened;
 }
 

@@ -16,6 +16,7 @@ namespace asyncleak::cli {
 
 struct Happened {
   bool refresh = false;  // the delay has passed
+  bool over = false;     // so has the time of end_after()
   bool mapping = false;  // the source's descriptor is readable
   bool key = false;      // so is the terminal's, or a signal curses handles came
   std::optional<signalfd_siginfo> signal;
@@ -27,6 +28,8 @@ class Events {
   [[nodiscard]] static Result<Events> make();
 
   [[nodiscard]] Result<void> set_delay(double seconds);
+  // Happened::over, once, so long from now.
+  [[nodiscard]] Result<void> end_after(double seconds);
   void watch_source(int fd) { source_ = fd; }
   void watch_terminal(int fd) { terminal_ = fd; }
   // At most TIMEOUT_MS; -1: as long as it takes.
@@ -35,10 +38,10 @@ class Events {
   [[nodiscard]] const sigset_t& original_mask() const { return original_; }
 
  private:
-  Events(Fd signals, Fd timer, sigset_t original)
-      : signals_(std::move(signals)), timer_(std::move(timer)), original_(original) {}
+  Events(Fd signals, Fd timer, Fd end, sigset_t original)
+      : signals_(std::move(signals)), timer_(std::move(timer)), end_(std::move(end)), original_(original) {}
 
-  Fd signals_, timer_;
+  Fd signals_, timer_, end_;
   sigset_t original_;
   int source_ = -1, terminal_ = -1;
 };

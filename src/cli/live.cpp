@@ -2,6 +2,7 @@
 
 #include "cli/doctor.h"
 #include "cli/events.h"
+#include "cli/exit_summary.h"
 #include "cli/live_screen.h"
 #include "cli/outputs.h"
 #include "cli/recorder.h"
@@ -75,6 +76,8 @@ live::WatchOptions watch_options(const Options& options) {
 }
 
 int watch_live(const Options& options) {
+  auto summary = ExitSummary::make(options);
+  if (!summary) return report_error(summary.error());
   if (auto able = probe::require_environment(); !able) return report_error(able.error());
   auto events = Events::make();
   if (!events) return report_error(events.error());
@@ -89,10 +92,13 @@ int watch_live(const Options& options) {
   Sample sample = source->sample();
   if (auto recorded = recorder->take(sample); !recorded) return report_error(recorded.error());
   Report report = model.update(sample);
+  summary->add(report);
   if (auto published = outputs.publish(report); !published) return report_error(published.error());
   auto screen = LiveScreen::open(options);
   if (!screen) return report_error(screen.error());
-  if (auto timed = events->set_delay(options.delay_s); !timed) return report_error(timed.error());
+  auto timed = events->set_delay(options.delay_s);
+  if (timed && options.duration_s) timed = events->end_after(*options.duration_s);
+  if (!timed) return report_error(timed.error());
   events->watch_source(source->event_fd());
   if (*screen) events->watch_terminal((*screen)->input_fd());
 
@@ -116,7 +122,8 @@ int watch_live(const Options& options) {
     }
   };
   auto shown = show();
-  while (shown && !outputs.reader_gone() && (!options.iterations || refreshes < *options.iterations)) {
+  bool over = false;
+  while (shown && !over && !outputs.reader_gone() && (!options.iterations || refreshes < *options.iterations)) {
     const auto happened = events->wait();
     const auto signal = happened.signal ? static_cast<int>(happened.signal->ssi_signo) : 0;
     if (signal == SIGUSR1) {
@@ -131,19 +138,22 @@ int watch_live(const Options& options) {
       break;
     }
     if (delay_changed) {
-      if (auto timed = events->set_delay((*screen)->ui().delay_s); !timed) shown = timed;
+      if (timed = events->set_delay((*screen)->ui().delay_s); !timed) shown = timed;
     }
-    if (!happened.refresh) continue;
+    over = happened.over;
+    if (!happened.refresh && !over) continue;
     sample = source->sample();
     complain(recorder->take(sample));
     report = model.update(sample);
+    summary->add(report);
     refreshes++;
     complain(outputs.publish(report));
     shown = show();
   }
+  const bool frames = !*screen;
   screen->reset();  // the terminal as it was, before anything is said
   if (!shown) return report_error(shown.error());
-  return finding_status(report, options.gate.fail_on);
+  return summary->finish(frames);
 }
 
 }  // namespace asyncleak::cli

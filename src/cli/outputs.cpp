@@ -7,7 +7,6 @@
 #include <fmt/format.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
-#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <sstream>
@@ -45,13 +44,6 @@ Result<void> Outputs::print(const Report& report) {
 
 Result<void> Outputs::publish(const Report& report) {
   return metrics_ ? metrics_->write(to_prometheus(report, {})) : Result<void>{};
-}
-
-int finding_status(const Report& report, FailOn fail_on) {
-  const bool matched = std::any_of(report.findings.begin(), report.findings.end(), [&](const Finding& finding) {
-    return fail_on == FailOn::warning || (fail_on == FailOn::leak && finding.severity == Severity::leak);
-  });
-  return matched ? 1 : 0;
 }
 
 void warn(std::string_view message) { fmt::print(stderr, "asyncleak-top: {}\n", message); }

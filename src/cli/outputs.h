@@ -1,7 +1,6 @@
-// Where reports go that are not the screen: batch or JSON on stdout, the metrics file; and the
-// exit status they add up to.
+// Where reports go that are not the screen: batch or JSON on stdout, the metrics file.
 //
-// Used by live.cpp and run.cpp.
+// Used by live.cpp and run.cpp; warn() and report_error() by every command.
 #pragma once
 
 #include "cli/options.h"
@@ -30,9 +29,6 @@ class Outputs {
   bool first_ = true;
   bool reader_gone_ = false;
 };
-
-// 1 when a finding of the severity asked for stands in the report, else 0.
-[[nodiscard]] int finding_status(const Report& report, FailOn fail_on);
 
 // Columns of the terminal that stdout is; 0: it is none.
 [[nodiscard]] std::size_t output_width();

@@ -3,6 +3,7 @@
 #include "cli/command_path.h"
 #include "cli/doctor.h"
 #include "cli/events.h"
+#include "cli/exit_summary.h"
 #include "cli/live.h"
 #include "cli/outputs.h"
 #include "cli/recorder.h"
@@ -15,7 +16,9 @@
 #include <unistd.h>
 #include <array>
 #include <cerrno>
+#include <cstdint>
 #include <iostream>
+#include <utility>
 
 namespace asyncleak::cli {
 
@@ -82,14 +85,99 @@ std::optional<int> Child::status() {
   return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
 }
 
-// The terminal's own signals reach the command without us.
-void pass_on(const signalfd_siginfo& signal, pid_t pid) {
-  if (signal.ssi_code != SI_KERNEL) kill(pid, static_cast<int>(signal.ssi_signo));
+// What is read and shown while the command runs.
+class Watch {
+ public:
+  Watch(const Options& options, live::LiveSource& source, Recorder& recorder, ExitSummary& summary)
+      : options_(options),
+        source_(source),
+        recorder_(recorder),
+        summary_(summary),
+        outputs_(options),
+        model_(options.policy) {}
+
+  void refresh() {
+    Sample sample = source_.sample();
+    if (auto recorded = recorder_.take(sample); !recorded) warn(recorded.error().message);
+    report_ = model_.update(sample);
+    refreshes_++;
+    if (refreshes_ == 1 || report_.monotonic_ns >= held_until_ns_) summary_.add(report_);
+    if (options_.format != Format::automatic && (!options_.iterations || refreshes_ <= *options_.iterations)) {
+      if (auto printed = outputs_.print(report_); !printed) warn(printed.error().message);
+    }
+    if (auto published = outputs_.publish(report_); !published) warn(published.error().message);
+  }
+
+  // The command is about to be asked to end. What stands now is what counts, not what its shutdown leaves; unless it
+  // goes on nevertheless.
+  void hold() {
+    constexpr std::int64_t shutdown_ns = 10'000'000'000;
+    if (report_.monotonic_ns >= held_until_ns_) held_until_ns_ = report_.monotonic_ns + shutdown_ns;
+  }
+
+  void label() { recorder_.label_by_signal(); }
+
+  [[nodiscard]] const Report& report() const { return report_; }
+
+ private:
+  const Options& options_;
+  live::LiveSource& source_;
+  Recorder& recorder_;
+  ExitSummary& summary_;
+  Outputs outputs_;
+  Model model_;
+  Report report_;
+  std::uint64_t refreshes_ = 0;
+  std::int64_t held_until_ns_ = 0;
+};
+
+// The terminal's own signals reach the command without us, and before us: what stood before is what counts.
+void pass_on(const signalfd_siginfo& signal, pid_t pid, Watch& watch) {
+  const bool terminal = signal.ssi_code == SI_KERNEL;
+  if (!terminal) watch.refresh();
+  watch.hold();
+  if (!terminal) kill(pid, static_cast<int>(signal.ssi_signo));
+}
+
+// Until the command ends: its status, or 0 when its time was over.
+Result<int> watch_child(Child& child, Events& events, live::LiveSource& source, Watch& watch) {
+  constexpr double last_chance_s = 10;
+  std::optional<int> status;
+  bool asked_to_end = false;
+  while (!status) {
+    const auto happened = events.wait();
+    if (happened.mapping) source.react();
+    if (happened.over && !asked_to_end) {
+      watch.refresh();
+      watch.hold();
+      if (auto timed = events.end_after(last_chance_s); !timed) return fail(timed.error());
+    }
+    if (happened.over) kill(child.pid(), std::exchange(asked_to_end, true) ? SIGKILL : SIGTERM);
+    const auto signal = happened.signal ? static_cast<int>(happened.signal->ssi_signo) : 0;
+    if (signal == SIGUSR1) {
+      watch.label();
+    } else if (signal == SIGCHLD) {
+      status = child.status();
+    } else if (signal != 0) {
+      pass_on(*happened.signal, child.pid(), watch);
+    }
+    if (happened.refresh || status) watch.refresh();
+  }
+  return asked_to_end ? 0 : *status;
+}
+
+// The command's own interpreter, and those a wrapper (sh, make, env) is likely to start.
+void prepare(live::LiveSource& source, const std::string& program) {
+  for (const auto& name : {program, std::string("python3"), std::string("python")}) {
+    if (const auto interpreter = interpreter_of(name)) source.prepare(*interpreter);
+  }
 }
 
 }  // namespace
 
 int run_command(const Options& options) {
+  auto summary = ExitSummary::make(options);
+  if (!summary) return report_error(summary.error());
   if (auto able = probe::require_environment(); !able) return report_error(able.error());
   auto events = Events::make();
   if (!events) return report_error(events.error());
@@ -98,19 +186,18 @@ int run_command(const Options& options) {
   auto child = Child::start(options.program, events->original_mask());
   if (!child) return report_error(child.error());
 
-  auto watch = watch_options(options);
-  watch.session.only_watched = true;
-  watch.keep_ended = true;
-  auto source = live::LiveSource::make(std::move(watch));
+  auto wanted = watch_options(options);
+  wanted.session.only_watched = true;
+  wanted.keep_ended = true;
+  auto source = live::LiveSource::make(std::move(wanted));
   if (!source) return report_error(source.error());
   if (auto watched = source->watch_tree(child->pid()); !watched) return report_error(watched.error());
-  // The command's own interpreter, and those a wrapper (sh, make, env) is likely to start.
-  for (const auto& name : {options.program.front(), std::string("python3"), std::string("python")}) {
-    if (const auto interpreter = interpreter_of(name)) source->prepare(*interpreter);
-  }
+  prepare(*source, options.program.front());
   if (options.verbose) describe_interpreters(stderr, source->catalog());
-  Outputs outputs(options);
-  if (auto timed = events->set_delay(options.delay_s); !timed) return report_error(timed.error());
+  Watch watch(options, *source, *recorder, *summary);
+  auto timed = events->set_delay(options.delay_s);
+  if (timed && options.duration_s) timed = events->end_after(*options.duration_s);
+  if (!timed) return report_error(timed.error());
   events->watch_source(source->event_fd());
   if (auto started = child->go(); !started) {
     auto error = within(options.program.front(), started.error());
@@ -118,36 +205,11 @@ int run_command(const Options& options) {
     return report_error(error);
   }
 
-  Model model(options.policy);
-  Report report;
-  std::uint64_t refreshes = 0;
-  std::optional<int> status;
-  const auto refresh = [&] {
-    Sample sample = source->sample();
-    if (auto recorded = recorder->take(sample); !recorded) warn(recorded.error().message);
-    report = model.update(sample);
-    refreshes++;
-    if (options.format != Format::automatic && (!options.iterations || refreshes <= *options.iterations)) {
-      if (auto printed = outputs.print(report); !printed) warn(printed.error().message);
-    }
-    if (auto published = outputs.publish(report); !published) warn(published.error().message);
-  };
-  while (!status) {
-    const auto happened = events->wait();
-    if (happened.mapping) source->react();
-    const auto signal = happened.signal ? static_cast<int>(happened.signal->ssi_signo) : 0;
-    if (signal == SIGUSR1) {
-      recorder->label_by_signal();
-    } else if (signal == SIGCHLD) {
-      status = child->status();
-    } else if (signal != 0) {
-      pass_on(*happened.signal, child->pid());
-    }
-    if (happened.refresh || status) refresh();
-  }
-  if (options.format == Format::automatic) write_batch(std::cerr, report, {options.sort, false, options.limit, 0});
-  const auto fail_on = options.gate.fail_on == FailOn::automatic ? FailOn::leak : options.gate.fail_on;
-  return finding_status(report, fail_on) != 0 ? 1 : *status;
+  const auto status = watch_child(*child, *events, *source, watch);
+  if (!status) return report_error(status.error());
+  const bool frames = options.format != Format::automatic;
+  if (!frames) write_batch(std::cerr, watch.report(), {options.sort, false, options.limit, 0});
+  return summary->finish(frames) != 0 ? 1 : *status;
 }
 
 }  // namespace asyncleak::cli

@@ -150,6 +150,8 @@ Json site_json(const SiteRow& row, const ProcessRow* process, std::int64_t now_n
   return json;
 }
 
+}  // namespace
+
 Json finding_json(const Finding& finding) {
   return {
       {"kind", finding.kind},
@@ -167,8 +169,6 @@ Json finding_json(const Finding& finding) {
       {"why", finding.why},
   };
 }
-
-}  // namespace
 
 std::string to_json(const Report& report) {
   const std::optional<double> interval = report.interval_s > 0 ? std::optional(report.interval_s) : std::nullopt;

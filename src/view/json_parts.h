@@ -1,8 +1,9 @@
-// What both JSON outputs are made of: null for the unknown, frames, loops, memory, the last line.
+// What all JSON outputs are made of: null for the unknown, frames, loops, memory, findings, the last line.
 //
-// Used by view/json and view/inspect_json only, the files that know the JSON library.
+// Used by view/json.cpp and view/*_json.cpp only, the files that know the JSON library.
 #pragma once
 
+#include "model/report.h"
 #include "sample/sample.h"
 
 #include <nlohmann/json.hpp>
@@ -24,6 +25,7 @@ template <class T>
 [[nodiscard]] Json frames_json(const std::vector<Frame>& frames);
 [[nodiscard]] Json loops_json(const std::vector<LoopSample>& loops);
 [[nodiscard]] Json memory_json(const std::optional<MemorySample>& memory);
+[[nodiscard]] Json finding_json(const Finding& finding);  // in json.cpp: a field of the contract each
 
 template <class T>
 [[nodiscard]] Json list_json(const std::vector<T>& values, Json (*convert)(const T&)) {

@@ -158,6 +158,9 @@ class Names(unittest.TestCase):
         written = re.findall(r'"(\w+)"', read("src", "view", "inspect_json.cpp"))
         described = re.findall(r'"(\w+)"', man_section("JSON of inspect", "Ss"))
         self.assertEqual(set(described), {*written, *shared})
+        written = re.findall(r'\{"(\w+)",', read("src", "view", "summary_json.cpp"))
+        described = re.findall(r'"(\w+)"', man_section("JSON of the exit summary", "Ss"))
+        self.assertEqual(set(described), set(written))
 
 
 class Readme(unittest.TestCase):

@@ -1,0 +1,100 @@
+#include "model/outcome.h"
+
+#include "model/site_key.h"
+
+#include <algorithm>
+#include <set>
+
+namespace asyncleak {
+namespace {
+
+// From the last look at a living process to the news of its end: the loop cancels what is left and closes, the
+// interpreter finalises. Longer, and the tasks ended before the program did.
+constexpr std::int64_t least_grace_ns = 2'000'000'000;
+
+// Findings about a process have no site; those made before sites had keys tell themselves apart by their names.
+std::string site_of(const Finding& finding) {
+  if (!finding.site.empty()) return finding.site;
+  SiteIdentity identity;
+  identity.kind = finding.kind;
+  identity.coroutine = finding.coroutine;
+  identity.file = finding.file;
+  identity.line = finding.line;
+  identity.created_at = finding.created_at;
+  return site_key(identity);
+}
+
+std::set<pid_t> living_in(const Report& report) {
+  std::set<pid_t> pids;
+  for (const ProcessRow& row : report.processes) {
+    if (!row.process.ended) pids.insert(row.process.pid);
+  }
+  return pids;
+}
+
+// A finding that is worth less is given up first.
+bool worth_less(const PastFinding& a, const PastFinding& b) {
+  return std::tuple(a.standing, a.finding.severity, a.last_ns) < std::tuple(b.standing, b.finding.severity, b.last_ns);
+}
+
+}  // namespace
+
+void Outcome::add(const Report& report) {
+  if (!any_) {
+    first_wall_ns_ = report.wall_ns;
+    first_ns_ = report.monotonic_ns;
+    any_ = true;
+  }
+  const std::int64_t interval_ns = report.monotonic_ns - std::max(last_ns_, first_ns_);
+  last_wall_ns_ = report.wall_ns;
+  last_ns_ = report.monotonic_ns;
+  for (const Finding& finding : report.findings) {
+    const auto [entry, fresh] = all_.try_emplace(Key(finding.kind, finding.pid, site_of(finding)));
+    PastFinding& past = entry->second;
+    if (fresh) {
+      past.first_wall_ns = report.wall_ns;
+      past.first_ns = report.monotonic_ns;
+    }
+    past.finding = finding;
+    past.last_wall_ns = report.wall_ns;
+    past.last_ns = report.monotonic_ns;
+  }
+  update_standing(report, std::max(least_grace_ns, interval_ns + interval_ns / 2));
+  while (all_.size() > limit_) forget_the_least();
+}
+
+void Outcome::update_standing(const Report& report, std::int64_t grace_ns) {
+  const std::set<pid_t> living = living_in(report);
+  std::erase_if(ended_ns_, [&](const auto& ended) { return living.contains(ended.first); });  // a PID used again
+  for (auto& [key, past] : all_) {
+    const bool told_now = past.last_ns == report.monotonic_ns;
+    const pid_t pid = past.finding.pid;
+    if (at_exit_ == AtExit::forget || living.contains(pid)) {
+      past.standing = told_now;
+      continue;
+    }
+    const std::int64_t ended_ns = ended_ns_.try_emplace(pid, report.monotonic_ns).first->second;
+    past.standing = past.last_ns >= ended_ns - grace_ns;
+  }
+}
+
+void Outcome::forget_the_least() {
+  const auto least = std::min_element(all_.begin(), all_.end(),
+                                      [](const auto& a, const auto& b) { return worth_less(a.second, b.second); });
+  all_.erase(least);
+  ++left_out_;
+}
+
+std::vector<PastFinding> Outcome::findings() const {
+  std::vector<PastFinding> sorted;
+  sorted.reserve(all_.size());
+  for (const auto& [key, past] : all_) sorted.push_back(past);
+  std::stable_sort(sorted.begin(), sorted.end(), [](const PastFinding& a, const PastFinding& b) {
+    if (a.standing != b.standing) return a.standing;
+    if (a.finding.severity != b.finding.severity) return a.finding.severity > b.finding.severity;
+    return a.first_ns < b.first_ns;
+  });
+  return sorted;
+}
+
+}  // namespace asyncleak
