@@ -48,7 +48,10 @@ ProcessSample describe(const KnownProcess& known) {
   process.unit = info.unit;
   process.container = info.container;
   process.warnings = known.warnings;
-  process.rss_bytes = python::resident_bytes(info.pid);
+  if (const auto sizes = python::memory_sizes(info.pid)) {
+    process.rss_bytes = sizes->resident_bytes;
+    process.vms_bytes = sizes->mapped_bytes;
+  }
   process.tasks = known.binary != nullptr ? Coverage::since_attach : Coverage::none;
   if (known.core != nullptr && known.core->warning_probes.since_ns(info.pid)) process.never_awaited = 0;
   if (known.core != nullptr && known.core->interpreter) process.python = known.core->interpreter->version.text;
@@ -185,6 +188,7 @@ void MapReader::read_processes(Sample& sample) {
     process.destroyed_unknown = seen.destroyed_unknown;
     add_unawaited(process, unawaited_[id]);
     process.rss_bytes.reset();
+    process.vms_bytes.reset();
     process.ended = true;
     sample.processes.push_back(std::move(process));
     if (!keep_ended_) ended_.insert(id);

@@ -221,15 +221,16 @@ std::uint64_t load_bias(std::span<const elf::Segment> segments, const MappedFile
   return file.start - file.offset;
 }
 
-std::optional<std::uint64_t> resident_bytes(pid_t pid) {
+std::optional<MemorySizes> memory_sizes(pid_t pid) {
   const auto text = read_proc(pid, "statm");
   if (!text) return std::nullopt;
-  const std::size_t second = text->find(' ');
-  if (second == std::string::npos) return std::nullopt;
-  std::uint64_t pages = 0;
-  const auto [end, error] = std::from_chars(text->data() + second + 1, text->data() + text->size(), pages);
-  if (error != std::errc{}) return std::nullopt;
-  return pages * static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE));
+  const char* const end = text->data() + text->size();
+  std::uint64_t mapped = 0, resident = 0;  // pages
+  const auto [blank, error] = std::from_chars(text->data(), end, mapped);
+  if (error != std::errc{} || blank == end) return std::nullopt;
+  if (std::from_chars(blank + 1, end, resident).ec != std::errc{}) return std::nullopt;
+  const auto page = static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE));
+  return MemorySizes{mapped * page, resident * page};
 }
 
 bool is_python_file(const std::string& path) {

@@ -72,8 +72,13 @@ struct PythonImages {
 [[nodiscard]] Result<PythonImages> find_images(pid_t pid);
 // Run-time minus link-time addresses of a mapped image; 0 for a fixed-address executable.
 [[nodiscard]] std::uint64_t load_bias(std::span<const elf::Segment> segments, const MappedFile& file);
-// Resident set in bytes from /proc/PID/statm; nullopt when it is gone.
-[[nodiscard]] std::optional<std::uint64_t> resident_bytes(pid_t pid);
+// How much memory a process has mapped, and how much of it is resident.
+struct MemorySizes {
+  std::uint64_t mapped_bytes = 0, resident_bytes = 0;
+};
+
+// From /proc/PID/statm; nullopt when it is gone.
+[[nodiscard]] std::optional<MemorySizes> memory_sizes(pid_t pid);
 // True when a file name looks like an interpreter or its asyncio module; used on mmap events.
 [[nodiscard]] bool is_python_file(const std::string& path);
 [[nodiscard]] bool is_asyncio_file(const std::string& path);

@@ -100,9 +100,9 @@ auto fields(Is<SiteSample> auto& value) {
 }
 
 auto fields(Is<ProcessSample> auto& value) {
-  auto& [id, pid, comm, cmdline, exe, python, unit, container, rss, tasks, destroyed_unknown, ended, loop_coverage,
+  auto& [id, pid, comm, cmdline, exe, python, unit, container, rss, vms, tasks, destroyed_unknown, ended, loop_coverage,
          loops, asyncgens, never_awaited, unawaited, census, memory, allocations, warnings] = value;
-  return std::tie(id, pid, comm, cmdline, exe, python, unit, container, rss, tasks, destroyed_unknown, ended,
+  return std::tie(id, pid, comm, cmdline, exe, python, unit, container, rss, vms, tasks, destroyed_unknown, ended,
                   loop_coverage, loops, asyncgens, never_awaited, unawaited, census, memory, allocations, warnings);
 }
 

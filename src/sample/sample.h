@@ -74,7 +74,7 @@ struct ProcessSample {
   std::uint32_t id = 0;  // unique in the session; 0: known to /proc only, no event yet
   pid_t pid = 0;
   std::string comm, cmdline, exe, python, unit, container;
-  std::optional<std::uint64_t> rss_bytes;
+  std::optional<std::uint64_t> rss_bytes, vms_bytes;
   Coverage tasks = Coverage::since_attach;
   std::uint64_t destroyed_unknown = 0;  // tasks from before the attach that ended since
   bool ended = false;                   // the last sample that shows it

@@ -33,7 +33,10 @@ TEST_CASE("this process is listed and described") {
   CHECK(self->cmdline.find("unit_python") != std::string::npos);
   CHECK(self->start_ticks > 0);
   CHECK(self->uid == getuid());
-  CHECK(resident_bytes(getpid()).value_or(0) > 1 << 20);
+  const auto sizes = memory_sizes(getpid());
+  REQUIRE(sizes);
+  CHECK(sizes->resident_bytes > 1 << 20);
+  CHECK(sizes->mapped_bytes > sizes->resident_bytes);
 }
 
 TEST_CASE("a program without Python has no images") {
@@ -49,7 +52,7 @@ TEST_CASE("a process that ended is said to be gone") {
   CHECK(read_process(pid).error().message == message);
   CHECK(read_process(pid).error().kind == ErrorKind::unobservable);
   CHECK(find_images(pid).error().message == message);
-  CHECK_FALSE(resident_bytes(pid));
+  CHECK_FALSE(memory_sizes(pid));
 }
 
 TEST_CASE("the images of a Python process are its own inodes") {

@@ -134,7 +134,7 @@ TEST_CASE("the version of the codec goes with its fields") {
   STATIC_REQUIRE(field_count<Sample> == 8);
   STATIC_REQUIRE(field_count<ProbeSample> == 10);
   STATIC_REQUIRE(field_count<Drop> == 3);
-  STATIC_REQUIRE(field_count<ProcessSample> == 21);
+  STATIC_REQUIRE(field_count<ProcessSample> == 22);
   STATIC_REQUIRE(field_count<SiteSample> == 14);
   STATIC_REQUIRE(field_count<SlowSteps> == 3);
   STATIC_REQUIRE(field_count<ProcessAllocations> == 8);
