@@ -39,8 +39,11 @@ struct AllocationEvidence {
 };
 [[nodiscard]] Finding allocation_growth(const SiteRow& site, const AllocationEvidence& evidence);
 
+// Pending tasks, all that exist where their states are not known.
+[[nodiscard]] std::uint64_t tasks_of(const SiteRow& site);
 [[nodiscard]] bool is_overloaded(const ProcessRow& process, const Policy& policy);
-[[nodiscard]] Finding overload(const ProcessRow& process, const Policy& policy, double since_s);
+// LARGEST is the site of that process with the most tasks; nullptr: none is known.
+[[nodiscard]] Finding overload(const ProcessRow& process, const SiteRow* largest, const Policy& policy, double since_s);
 
 [[nodiscard]] bool has_rss_growth(const ProcessRow& process, const Policy& policy);
 [[nodiscard]] Finding rss_growth(const ProcessRow& process, const Policy& policy, double since_s);
@@ -48,7 +51,7 @@ struct AllocationEvidence {
 [[nodiscard]] Finding never_awaited(const ProcessRow& process, const NeverAwaited& coroutines,
                                     std::optional<double> growth_per_min, double since_s);
 
-// Leaks first, then by growth, then by size; ties as they came. Objects before bytes: these are their trace.
+// Leaks first, then what names a site before what names a process, then by growth, then by size; ties as they came.
 void sort_findings(std::vector<Finding>& findings);
 
 }  // namespace asyncleak

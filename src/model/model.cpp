@@ -69,6 +69,16 @@ void add_allocations(ProcessRow& process, const SiteRow& site) {
   *process.allocated_blocks += site.allocations->blocks;
 }
 
+// The site of a process with the most tasks; nullptr: it has none.
+const SiteRow* largest_of(const Report& report, const ProcessRow& process) {
+  const SiteRow* largest = nullptr;
+  for (const SiteRow& site : report.sites) {
+    const bool counts = site.identity->process == process.process.id && kind_of(*site.identity) == SiteKind::task;
+    if (counts && (largest == nullptr || tasks_of(site) > tasks_of(*largest))) largest = &site;
+  }
+  return largest;
+}
+
 // What counting the allocations of a process costs it, since the sample before.
 void add_allocation_price(ProcessRow& row, ProcessState& state, double seconds) {
   if (!counts_allocations(row.process)) return;
@@ -221,7 +231,7 @@ void Model::State::finish_processes(Report& report, const Interval& interval) {
     add_allocation_price(row, state, interval.seconds());
     state.accounts.update(row, interval.now_ns);
     if (const auto since = state.overloaded.update(is_overloaded(row, policy), interval.now_s)) {
-      report.findings.push_back(overload(row, policy, *since));
+      report.findings.push_back(overload(row, largest_of(report, row), policy, *since));
     }
     if (const auto since = state.rss_grown.update(has_rss_growth(row, policy), interval.now_s)) {
       report.findings.push_back(rss_growth(row, policy, *since));

@@ -9,16 +9,17 @@ namespace {
 
 struct Words {
   SiteKind kind;
-  std::string_view contract, brief, one, many;
+  std::string_view contract, brief, one, many, is, are;
 };
 constexpr std::array words = {
-    Words{SiteKind::task, "task", "task", "task exists", "tasks exist"},
-    Words{SiteKind::coroutine, "coroutine", "coro", "coroutine was never started", "coroutines were never started"},
-    Words{SiteKind::asyncgen, "asyncgen", "agen", "async generator was started and not finished",
-          "async generators were started and not finished"},
-    Words{SiteKind::timer, "timer", "timer", "scheduled callback waits", "scheduled callbacks wait"},
-    Words{SiteKind::transport, "transport", "trans", "transport exists", "transports exist"},
-    Words{SiteKind::alloc, "alloc", "alloc", "item is in it", "items are in it"},
+    Words{SiteKind::task, "task", "task", "task", "tasks", "exists", "exist"},
+    Words{SiteKind::coroutine, "coroutine", "coro", "coroutine", "coroutines", "was never started",
+          "were never started"},
+    Words{SiteKind::asyncgen, "asyncgen", "agen", "async generator", "async generators", "was started and not finished",
+          "were started and not finished"},
+    Words{SiteKind::timer, "timer", "timer", "scheduled callback", "scheduled callbacks", "waits", "wait"},
+    Words{SiteKind::transport, "transport", "trans", "transport", "transports", "exists", "exist"},
+    Words{SiteKind::alloc, "alloc", "alloc", "item", "items", "is in it", "are in it"},
 };
 
 const Words& words_of(SiteKind kind) { return words.at(static_cast<std::size_t>(kind)); }
@@ -33,8 +34,14 @@ SiteKind kind_of(const SiteIdentity& identity) {
 
 std::string_view short_name(SiteKind kind) { return words_of(kind).brief; }
 
+CountWords words_for(SiteKind kind, std::uint64_t count) {
+  const Words& each = words_of(kind);
+  return count == 1 ? CountWords{each.one, each.is} : CountWords{each.many, each.are};
+}
+
 std::string count_in_words(SiteKind kind, std::uint64_t count) {
-  return fmt::format("{} {}", count, count == 1 ? words_of(kind).one : words_of(kind).many);
+  const auto [noun, verb] = words_for(kind, count);
+  return fmt::format("{} {} {}", count, noun, verb);
 }
 
 }  // namespace asyncleak

@@ -19,6 +19,12 @@ enum class SiteKind { task, coroutine, asyncgen, timer, transport, alloc };
 // At most five characters: "task", "coro", "agen", "timer", "trans", "alloc".
 [[nodiscard]] std::string_view short_name(SiteKind kind);
 
+// "tasks", "exist"; "async generator", "was started and not finished".
+struct CountWords {
+  std::string_view noun, verb;
+};
+[[nodiscard]] CountWords words_for(SiteKind kind, std::uint64_t count);
+
 // "1 task exists", "12 coroutines were never started", "3 transports are open".
 [[nodiscard]] std::string count_in_words(SiteKind kind, std::uint64_t count);
 

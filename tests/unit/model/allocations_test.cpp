@@ -102,8 +102,8 @@ TEST_CASE("bytes that only accumulate are memory-growth, and the task's own verd
   REQUIRE(finding != nullptr);
   CHECK(finding->severity == Severity::leak);
   CHECK(finding->why ==
-        "2.54MiB allocated by `Conn.waiter` are not freed, +1.17MiB/min over 2m09s; 1.39MiB of it older than a minute; "
-        "most at app.py:31; created at app.py:31 in handler");
+        "2.54MiB allocated by `Conn.waiter`, most at app.py:31, are not freed; +1.17MiB/min over 2 min 9 s; 1.39MiB of "
+        "it older than a minute; created in `handler` at app.py:31");
   CHECK(finding->bytes == 130U * 20 * kib);
   CHECK(finding->outstanding == 1U);
   CHECK(finding->growth_per_min == 0.0);
@@ -170,8 +170,8 @@ TEST_CASE("code outside any task is judged by its bytes alone") {
   program.site().allocations->untracked_blocks = 5;
   report = program.advance(1, leak);
   CHECK(report.findings[0].why ==
-        "at least 1.78MiB allocated outside the event loop are not freed, +1.17MiB/min over 1m30s; 930KiB of it older "
-        "than 45s");
+        "at least 1.78MiB allocated outside the event loop are not freed; +1.17MiB/min over 1 min 30 s; 930KiB of it "
+        "older than 45 s");
   CHECK(report.sites[0].verdict == Verdict::leak);
   CHECK_FALSE(report.sites[0].created_total);
   CHECK(report.outstanding == 0);

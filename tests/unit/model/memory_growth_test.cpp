@@ -109,6 +109,6 @@ TEST_CASE("the finding of grown memory says which part grew since the baseline")
   const Report report = scenario.advance(1, idle);
   REQUIRE(report.findings.size() == 1);
   CHECK(report.findings[0].why ==
-        "resident memory of app rose from 100MiB to 180MiB, 80% over the baseline; the limit is 50%; +80.0MiB: 80.0MiB "
-        "in the C library's heap (no small objects: blocks over 512 bytes, extension modules, or fragmentation)");
+        "resident memory of app rose from 100MiB to 180MiB, 80% over its baseline (limit 50%); +80.0MiB: 80.0MiB in "
+        "the C library's heap (no small objects: blocks over 512 bytes, extension modules, or fragmentation)");
 }

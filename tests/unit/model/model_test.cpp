@@ -92,11 +92,11 @@ TEST_CASE("a leak's sentence carries its evidence") {
   CHECK(*finding.outstanding == 120);
   CHECK(finding.since_s > 45);
   CHECK(finding.why ==
-        "118 of 118 tasks created in the last 59s still exist; +120/min over 59s; oldest 59s; created at app.py:31 in "
-        "handler");
+        "118 of 118 tasks created in `handler` at app.py:31 in the last 59 s still exist; +2/s; oldest 59 s");
   CHECK(report.findings[1].kind == "overload");
   CHECK(report.findings[1].severity == Severity::warning);
-  CHECK(report.findings[1].why == "120 tasks exist in app; the limit is 100");
+  CHECK(report.findings[1].why ==
+        "120 tasks exist in app, more than 100; the most: 120 `Conn.waiter` created in `handler` at app.py:31");
 }
 
 TEST_CASE("resident memory is compared with the first reading after ten seconds") {
@@ -115,7 +115,7 @@ TEST_CASE("resident memory is compared with the first reading after ten seconds"
   CHECK(report.findings[0].kind == "rss-growth");
   CHECK(*report.findings[0].bytes == 160U << 20);
   CHECK(report.findings[0].why ==
-        "resident memory of app rose from 100MiB to 160MiB, 60% over the baseline; the limit is 50%");
+        "resident memory of app rose from 100MiB to 160MiB, 60% over its baseline (limit 50%)");
 }
 
 TEST_CASE("a process keeps its past when its first event gives it an id") {

@@ -30,9 +30,12 @@ TEST_CASE("never-awaited coroutines are a warning each, from the first one on, w
   CHECK(found[0].line == 7);
   CHECK_FALSE(found[0].outstanding);
   CHECK_FALSE(found[0].growth_per_min);
-  CHECK(found[0].why == "1 coroutine `fetch` was destroyed without ever having been awaited; defined at app.py:7");
+  CHECK(found[0].why ==
+        "1 coroutine `fetch` defined at app.py:7 was destroyed without ever having been awaited; an `await` is missing "
+        "where it is called");
   CHECK(found[1].why.starts_with("40 coroutines `Feed.<odd>"));
-  CHECK(found[1].why.ends_with("were destroyed without ever having been awaited"));
+  CHECK(found[1].why.ends_with(
+      "` were destroyed without ever having been awaited; an `await` is missing where it is called"));
   CHECK(found[1].why.find('\n') == std::string::npos);
 
   for (int i = 0; i < 60; ++i) {  // one in twenty seconds
@@ -44,7 +47,8 @@ TEST_CASE("never-awaited coroutines are a warning each, from the first one on, w
   CHECK(found[0].since_s == Approx(60));
   REQUIRE(found[0].growth_per_min);
   CHECK(*found[0].growth_per_min == Approx(3).margin(0.5));
-  CHECK(found[0].why.starts_with("4 coroutines `fetch` were destroyed without ever having been awaited; +"));
+  CHECK(found[0].why.starts_with(
+      "4 coroutines `fetch` defined at app.py:7 were destroyed without ever having been awaited; +"));
   CHECK(found[1].growth_per_min == 0.0);
 }
 
