@@ -11,7 +11,7 @@ _asyncleak_top() {
   local diff='-h --help --from --to --json -l --limit --no-color'
   local inspect='-h --help --json --task --coroutine --older --locals --redact -l --limit --no-color'
   local columns='pid comm kind coroutine outstanding pending done growth created_per_s destroyed_per_s oldest median
-    bytes allocated_growth blocks held verdict created_total created_at'
+    bytes allocated_growth blocks held verdict confidence created_total created_at'
   local command='' word i
   COMPREPLY=()
 

@@ -9,7 +9,7 @@ set -l replaying -n '__fish_seen_subcommand_from replay'
 set -l comparing -n '__fish_seen_subcommand_from replay diff'
 set -l only_diff -n '__fish_seen_subcommand_from diff'
 set -l columns pid comm kind coroutine outstanding pending done growth created_per_s destroyed_per_s oldest median \
-    bytes allocated_growth blocks held verdict created_total created_at
+    bytes allocated_growth blocks held verdict confidence created_total created_at
 
 $command -f
 $command -n __fish_use_subcommand -a run -d 'Start CMD and watch it and its children'

@@ -103,24 +103,24 @@ bool is_asyncio_file(std::string_view file) {
   return folder == "asyncio" && (is_versioned_python(parent) || parent == "Lib");
 }
 
-Owner owner_of(const Frame& frame) {
+CodeOwner owner_of(const Frame& frame) {
   const std::string_view file = frame.file;
-  if (is_asyncio_file(file)) return Owner::asyncio;
-  if (is_typed(file)) return Owner::typed;
-  if (file.empty() || file.front() == '<') return Owner::generated;
-  return is_library_file(file) || is_console_script(frame) ? Owner::library : Owner::user;
+  if (is_asyncio_file(file)) return CodeOwner::asyncio;
+  if (is_typed(file)) return CodeOwner::typed;
+  if (file.empty() || file.front() == '<') return CodeOwner::generated;
+  return is_library_file(file) || is_console_script(frame) ? CodeOwner::library : CodeOwner::user;
 }
 
 const Frame* user_frame(std::span<const Frame> frames) {
   const Frame* best = nullptr;
-  Owner best_owner = Owner::asyncio;
+  CodeOwner best_owner = CodeOwner::asyncio;
   for (const Frame& frame : frames) {
-    if (calls_back(frame) || (best_owner != Owner::asyncio && starts_loop(frame))) break;
-    const Owner owner = owner_of(frame);
+    if (calls_back(frame) || (best_owner != CodeOwner::asyncio && starts_loop(frame))) break;
+    const CodeOwner owner = owner_of(frame);
     if (best != nullptr && owner >= best_owner) continue;
     best = &frame;
     best_owner = owner;
-    if (owner == Owner::user) break;
+    if (owner == CodeOwner::user) break;
   }
   return best != nullptr || frames.empty() ? best : &frames.front();
 }

@@ -16,14 +16,14 @@ namespace asyncleak {
 [[nodiscard]] bool is_asyncio_file(std::string_view file);
 
 // Whose code a frame runs, the best answer first.
-enum class Owner {
+enum class CodeOwner {
   user,       // a file of the program
   typed,      // python -c, standard input, a prompt
   library,    // an installed package, the standard library, the script that an installer made for a package
   generated,  // <attrs generated init ...>; also what has no file
   asyncio,
 };
-[[nodiscard]] Owner owner_of(const Frame& frame);
+[[nodiscard]] CodeOwner owner_of(const Frame& frame);
 
 // FRAMES innermost first, a creation stack or an await chain: the first of the best owner among those that led there.
 // What stands below a callback of the event loop did not: that only started the loop. nullptr when FRAMES is empty.

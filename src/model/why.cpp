@@ -12,7 +12,7 @@
 namespace asyncleak {
 namespace {
 
-bool is_own(const Frame* frame) { return frame != nullptr && owner_of(*frame) <= Owner::typed; }
+bool is_own(const Frame* frame) { return frame != nullptr && owner_of(*frame) <= CodeOwner::typed; }
 
 // What a sentence names first, and so leaves out later.
 struct Lead {
@@ -33,10 +33,18 @@ Lead lead_of(const SiteRow& site) {
   return creator != nullptr ? Lead{Lead::Is::creator, creator} : Lead{};
 }
 
+// The place before the function: it is what an editor is given, and long names of functions would push it off a line.
+std::string creator_in_words(const Frame& frame) {
+  const std::string place = place_in_words(frame.file, frame.line);
+  const std::string function = frame.function.empty() ? "" : fmt::format("by `{}`", to_printable(frame.function));
+  if (place.empty()) return function;
+  return fmt::format("at {}{}{}", place, function.empty() ? "" : " ", function);
+}
+
 std::string text_of(const Lead& lead, const SiteIdentity& identity) {
   switch (lead.is) {
     case Lead::Is::creator:
-      return " created in " + frame_in_words(*lead.frame);
+      return " created " + creator_in_words(*lead.frame);
     case Lead::Is::waiting:
       return " in " + frame_in_words(*lead.frame);
     case Lead::Is::definition:
@@ -188,12 +196,12 @@ std::string why_accumulating(const SiteRow& site, const Evidence& evidence) {
   if (site.buffered_bytes.value_or(0) > 0) {
     text += fmt::format("; {} to be written", format_bytes(*site.buffered_bytes));
   }
-  if (site.held) text += fmt::format("; they keep {} alive", format_bytes(*site.held_bytes));
   if (evidence.what != Accumulating::done && !site.holders.empty()) {
     text += "; held by " + to_printable(site.holders.front());
   }
+  if (site.held) text += fmt::format("; they keep {} alive", format_bytes(*site.held_bytes));
   const Frame* creator = user_frame(*site.identity);
-  if (lead.is != Lead::Is::creator && creator != nullptr) text += "; created in " + frame_in_words(*creator);
+  if (lead.is != Lead::Is::creator && creator != nullptr) text += "; created " + creator_in_words(*creator);
   return text;
 }
 

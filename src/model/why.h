@@ -23,7 +23,7 @@ namespace asyncleak {
 [[nodiscard]] std::string place_in_words(std::string_view file, std::optional<int> line);
 // "`handler` at app.py:31".
 [[nodiscard]] std::string frame_in_words(const Frame& frame);
-// Whom to ask about the site: " created in `handler` at app.py:31", " in `ws` at app.py:14", " defined at app.py:9".
+// Whom to ask about the site: " created at app.py:31 by `handler`", " in `ws` at app.py:14", " defined at app.py:9".
 [[nodiscard]] std::string place_of(const SiteRow& site);
 
 }  // namespace asyncleak

@@ -2,6 +2,7 @@
 
 #include "util/text.h"
 #include "view/allocation_text.h"
+#include "view/finding_text.h"
 #include "view/page_parts.h"
 #include "view/trust.h"
 
@@ -75,8 +76,9 @@ void write_findings(Lines& lines, const Report& report) {
   lines.add("");
   for (const Finding& finding : report.findings) {
     const std::string subject = finding.coroutine.empty() ? "" : " " + to_printable(finding.coroutine);
-    lines.add(fmt::format("{} {}: pid {}{}: {}", finding.severity == Severity::leak ? "LEAK" : "WARNING", finding.kind,
-                          finding.pid, subject, finding.why));
+    lines.add(fmt::format("{} {}: pid {}{}: {} ({})", word_of(finding.severity), finding.kind, finding.pid, subject,
+                          finding.why, standing_text(finding)));
+    if (!finding.hint.empty()) lines.add("  " + hint_text(finding));
   }
 }
 

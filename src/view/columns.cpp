@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 #include <algorithm>
 #include <array>
+#include <cmath>
 
 namespace asyncleak {
 namespace {
@@ -142,7 +143,7 @@ constexpr std::array table{
            [](Process row) { return text_of(row.done, format_count); },
            [](Process row) { return number_of(row.done); }},
     Column{"growth", "+/MIN", "tasks/min", 8, Align::right, true, "growth_per_min", "",
-           "how fast the lowest level of outstanding tasks rises; the default order, worse verdicts first",
+           "how fast the lowest level of outstanding tasks rises; the default order, leaks first, then growing",
            [](Site row, Owner) { return text_of(row.growth_per_min, format_change); },
            [](Site row, Owner) { return growth_value(worst_verdict(row), row.growth_per_min, row.outstanding); },
            process_growth_text, process_growth_value},
@@ -188,6 +189,10 @@ constexpr std::array table{
            [](Process row) {
              return SortValue{is_observed(row), static_cast<double>(row.verdict)};
            }},
+    Column{"confidence", "CONF", "", 4, Align::right, true, "confidence", "",
+           "how sure the verdict is: it rises with the time watched",
+           [](Site row, Owner) { return text_of(row.confidence, format_confidence); },
+           [](Site row, Owner) { return number_of(row.confidence); }, nullptr, nullptr},
     Column{"created_total", "CREATED", "tasks", 8, Align::right, true, "created_total", "asyncleak_tasks_created_total",
            "tasks created since watching began",
            [](Site row, Owner) { return text_of(row.created_total, format_count); },
@@ -195,7 +200,7 @@ constexpr std::array table{
            [](Process row) { return text_of(if_observed(row, row.created_total), format_count); },
            [](Process row) { return number_of(if_observed(row, row.created_total)); }},
     Column{"created_at", "CREATED AT", "", 40, Align::left, false, "created_at", "",
-           "who creates the tasks: the first frame outside the asyncio package; def: where it is defined",
+           "who creates the tasks: the first frame that is the program's own code; def: where it is defined",
            created_at_text, created_at_value, nullptr, nullptr},
 };
 
@@ -285,6 +290,8 @@ std::vector<const ProcessRow*> sort_processes(const Report& report, std::string_
   }
   return ordered(keyed, column.largest_first != reversed);
 }
+
+std::string format_confidence(double confidence) { return fmt::format("{:.0f}%", std::floor(confidence * 100)); }
 
 std::string format_frame(const Frame& frame) { return frame_text(frame.file, frame); }
 std::string format_frame_short(const Frame& frame) { return frame_text(base_name(frame.file), frame); }

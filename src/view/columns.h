@@ -65,6 +65,8 @@ inline constexpr std::string_view default_sort = "growth";
 [[nodiscard]] std::vector<const ProcessRow*> sort_processes(const Report& report, std::string_view column_id,
                                                             bool reversed = false);
 
+[[nodiscard]] std::string format_confidence(double confidence);  // 0 to 1; "97%", rounded down: 100% is certain
+
 // "/srv/app.py:31 handler" / "app.py:31 handler"; the line is left out when not known.
 [[nodiscard]] std::string format_frame(const Frame& frame);
 [[nodiscard]] std::string format_frame_short(const Frame& frame);

@@ -1,6 +1,7 @@
 #include "view/json.h"
 
 #include "model/byte_ages.h"
+#include "model/site_key.h"
 #include "util/text.h"
 #include "view/columns.h"
 #include "view/json_parts.h"
@@ -116,6 +117,7 @@ Json site_json(const SiteRow& row, const ProcessRow* process, std::int64_t now_n
   const bool lines = process != nullptr && process->process.allocations && process->process.allocations->lines;
   Json json = {
       {"pid", site.pid},
+      {"site", site_key(site)},
       {"kind", site.kind},
       {"coroutine", site.coroutine},
       {"file", or_null(site.file)},
@@ -146,6 +148,7 @@ Json site_json(const SiteRow& row, const ProcessRow* process, std::int64_t now_n
       {"buffered_bytes", or_null(row.buffered_bytes)},
       {"holders", row.holders},
       {"verdict", std::string(name_of(worst_verdict(row)))},
+      {"confidence", or_null(row.confidence)},
   });
   return json;
 }
@@ -156,17 +159,24 @@ Json finding_json(const Finding& finding) {
   return {
       {"kind", finding.kind},
       {"severity", std::string(name_of(finding.severity))},
+      {"confidence", or_null(finding.confidence)},
       {"pid", finding.pid},
+      {"site", or_null(finding.site)},
       {"coroutine", or_null(finding.coroutine)},
       {"file", or_null(finding.file)},
       {"line", or_null(finding.line)},
       {"created_at", frames_json(finding.created_at)},
+      {"created_in", finding.created_in ? frame_json(*finding.created_in) : Json()},
+      {"waiting_at", finding.waiting_at.empty() ? Json() : frames_json(finding.waiting_at)},
+      {"waiting_in", finding.waiting_in ? frame_json(*finding.waiting_in) : Json()},
       {"outstanding", or_null(finding.outstanding)},
       {"growth_per_min", or_null(finding.growth_per_min)},
       {"allocated_growth_per_min", or_null(finding.allocated_growth_per_min)},
       {"bytes", or_null(finding.bytes)},
       {"since_s", or_null(std::optional<double>(finding.since_s))},
       {"why", finding.why},
+      {"pattern", or_null(finding.pattern)},
+      {"hint", or_null(finding.hint)},
   };
 }
 

@@ -5,10 +5,6 @@
 namespace asyncleak {
 namespace {
 
-Json frame_json(const Frame& frame) {
-  return {{"function", or_null(frame.function)}, {"file", or_null(frame.file)}, {"line", or_null(frame.line)}};
-}
-
 Json loop_json(const LoopSample& loop) {
   return {
       {"kind", or_null(loop.kind)},
@@ -31,6 +27,10 @@ Json or_null(const std::optional<double>& value) {
 }
 
 Json or_null(const std::string& text) { return text.empty() ? Json() : Json(text); }
+
+Json frame_json(const Frame& frame) {
+  return {{"function", or_null(frame.function)}, {"file", or_null(frame.file)}, {"line", or_null(frame.line)}};
+}
 
 Json frames_json(const std::vector<Frame>& frames) { return list_json(frames, frame_json); }
 

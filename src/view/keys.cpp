@@ -1,5 +1,6 @@
 #include "view/keys.h"
 
+#include "view/findings_list.h"
 #include "view/layout.h"
 #include "view/pages.h"
 #include "view/playback_keys.h"
@@ -263,6 +264,23 @@ Action page_key(const Context& context, Key key) {
   return Action::redraw;
 }
 
+Action findings_key(const Context& context, Key key) {
+  UiState& ui = context.ui;
+  const Size body = {context.size.columns, regions(context.report, ui, context.size).body_rows};
+  constexpr int page = 3;  // findings
+  if (const auto moved = movement(key, page, static_cast<int>(context.report.findings.size()))) {
+    move_finding(ui, context.report, body, *moved);
+  } else if (is_enter(key)) {
+    const Page subject = select_subject(ui, context.report);
+    if (subject != Page::table) open_page(ui, subject);
+  } else if (is_back(key) || letter_of(key) == U'q') {
+    leave_page(ui);
+  } else {
+    return Action::none;
+  }
+  return Action::redraw;
+}
+
 // A page about the selected row: its tasks, its process.
 Action open_of_row(const Context& context, char32_t letter) {
   UiState& ui = context.ui;
@@ -359,6 +377,9 @@ std::optional<Action> common_key(UiState& ui, Key key) {
       ui.prompt = Prompt::label;
       ui.label.clear();
       return Action::redraw;
+    case U'!':
+      ui.page == Page::findings ? leave_page(ui) : open_page(ui, Page::findings);
+      return Action::redraw;
     case U'?':
     case U'h':
       if (ui.page != Page::help) open_page(ui, Page::help);
@@ -384,6 +405,8 @@ Action handle_key(UiState& ui, Key key, const Report& report, Size size, const I
   Action action = Action::none;
   if (ui.page == Page::table) {
     action = table_key(context, key);
+  } else if (ui.page == Page::findings) {
+    action = findings_key(context, key);
   } else {
     action = ui.page == Page::sort ? sort_key(context, key) : page_key(context, key);
   }

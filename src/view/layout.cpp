@@ -1,11 +1,10 @@
 #include "view/layout.h"
 
 #include "model/site_kind.h"
-#include "util/text.h"
-#include "view/pages.h"
+#include "view/finding_text.h"
+#include "view/findings_list.h"
 #include "view/width.h"
 
-#include <fmt/format.h>
 #include <algorithm>
 #include <array>
 #include <climits>
@@ -18,12 +17,12 @@ namespace {
 // By importance. The first group is squeezed to fit; the second comes only where the first has
 // all the room it wants.
 constexpr std::array<std::string_view, 7> site_first = {"coroutine", "outstanding", "growth", "created_at",
-                                                        "verdict",   "oldest",      "pid"};
-constexpr std::array<std::string_view, 2> site_then = {"created_per_s", "comm"};
+                                                        "verdict",   "confidence",  "pid"};
+constexpr std::array<std::string_view, 3> site_then = {"oldest", "created_per_s", "comm"};
 // The same where allocations are counted: there bytes come first.
 constexpr std::array<std::string_view, 6> allocating_first = {"coroutine",   "bytes",   "allocated_growth",
                                                               "outstanding", "verdict", "created_at"};
-constexpr std::array<std::string_view, 6> allocating_then = {"pid",    "growth",        "blocks",
+constexpr std::array<std::string_view, 7> allocating_then = {"pid",    "confidence",    "growth", "blocks",
                                                              "oldest", "created_per_s", "comm"};
 constexpr std::array<std::string_view, 8> site_more = {"pending", "done",  "held",          "destroyed_per_s",
                                                        "median",  "bytes", "created_total", "kind"};
@@ -57,7 +56,7 @@ int content_width(const Column& column, const std::vector<TableRow>& rows) {
 int wanted_width(const Column& column, const std::vector<TableRow>& rows) {
   const int content = content_width(column, rows);
   if (is_flexible(column.id)) return std::clamp(content, least_width(column.id), most_width(column.id));
-  constexpr int steady_number = 6;
+  const int steady_number = std::min(6, column.width);
   const int least = column.align == Align::right && column.id != "pid" ? steady_number : 0;
   return std::clamp(content, std::max(least, width_of(column.title)), std::max(column.width, least));
 }
@@ -86,6 +85,7 @@ class Placer {
   // One column at its least width if there is room for it.
   void add(std::string_view id) {
     const Column* column = find_column(id);
+    if (id == "confidence" && !has(*find_column("verdict"))) return;  // in what, else?
     const int width = is_flexible(id) ? least_width(id) : wanted_width(*column, rows_);
     add({ColumnKind::column, column, 0, width});
   }
@@ -179,21 +179,11 @@ std::vector<PlacedColumn> place_columns(const std::vector<TableRow>& rows, bool 
   return placer.finish();
 }
 
-const Finding* worst_finding(const Report& report, const UiState& ui) {
-  const auto found = std::find_if(report.findings.begin(), report.findings.end(),
-                                  [&](const Finding& finding) { return !ui.only_pid || finding.pid == *ui.only_pid; });
-  return found == report.findings.end() ? nullptr : &*found;
-}
-
-std::vector<std::string> finding_lines(const Report& report, const UiState& ui, int width, int max_lines) {
+std::vector<Line> finding_lines(const Report& report, const UiState& ui, Size size) {
   const Finding* finding = worst_finding(report, ui);
-  if (finding == nullptr) return {};
-  constexpr int beside_subject = 20;  // "WARNING", the pid: a long name leaves them on its line
-  const std::string subject =
-      cut_left(to_printable(finding->coroutine.empty() ? finding->kind : finding->coroutine), width - beside_subject);
-  const std::string text = fmt::format("{} {} (pid {}): {}", finding->severity == Severity::leak ? "LEAK" : "WARNING",
-                                       subject, finding->pid, finding->why);
-  return wrap(text, width, max_lines);
+  const int most = size.rows >= 20 ? 3 : size.rows >= 8 ? 2 : size.rows >= 6 ? 1 : 0;
+  if (finding == nullptr || most == 0) return {};
+  return banner_lines(report, *finding, size.columns, {most, size.rows >= 20});
 }
 
 Regions regions(const Report& report, const UiState& ui, Size size) {
@@ -206,8 +196,7 @@ Regions regions(const Report& report, const UiState& ui, Size size) {
   regions.findings_row = regions.summary_rows;
   int next = regions.summary_rows;
   if (ui.page == Page::table) {
-    const int most = rows >= 20 ? 3 : rows >= 8 ? 2 : rows >= 6 ? 1 : 0;
-    regions.findings_rows = static_cast<int>(finding_lines(report, ui, size.columns, most).size());
+    regions.findings_rows = static_cast<int>(finding_lines(report, ui, size).size());
     next += regions.findings_rows;
   }
   if (rows >= 10) regions.status_row = next++;

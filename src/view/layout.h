@@ -4,6 +4,7 @@
 #pragma once
 
 #include "view/frame.h"
+#include "view/pages.h"
 #include "view/rows.h"
 
 #include <vector>
@@ -35,8 +36,7 @@ struct PlacedColumn {
 // What fits in WIDTH, by importance, in the order of columns().
 [[nodiscard]] std::vector<PlacedColumn> place_columns(const std::vector<TableRow>& rows, bool by_process, int width);
 
-// The worst finding in words, wrapped; of the one process when the user looks at one.
-[[nodiscard]] std::vector<std::string> finding_lines(const Report& report, const UiState& ui, int width, int max_lines);
-[[nodiscard]] const Finding* worst_finding(const Report& report, const UiState& ui);
+// The worst finding in words, wrapped, with its hint; of the one process when the user looks at one.
+[[nodiscard]] std::vector<Line> finding_lines(const Report& report, const UiState& ui, Size size);
 
 }  // namespace asyncleak

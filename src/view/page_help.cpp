@@ -15,6 +15,7 @@ struct KeyHelp {
 constexpr std::array key_help = {
     KeyHelp{"arrows j k g G", "select a row; also PgUp PgDn Home End"},
     KeyHelp{"Enter", "a site: creation stack, ages, history; there: its tasks; a process: its sites"},
+    KeyHelp{"!", "every finding with its evidence and hint; Enter: its site; again: back"},
     KeyHelp{"t", "the tasks of the site one by one, looked at now: locals, who holds them"},
     KeyHelp{"i", "the process: loops, memory, census"},
     KeyHelp{"m", "count the process's allocations: objects (not), malloc, all"},
@@ -75,6 +76,8 @@ std::vector<Line> page_lines(const Report& report, const UiState& ui, const Insp
       return tasks_lines(report, ui, inspection, size);
     case Page::process:
       return process_lines(report, ui, size);
+    case Page::findings:
+      return findings_lines(report, ui, size);
     case Page::help:
       return help_lines();
     case Page::sort:

@@ -26,7 +26,7 @@ void add_gauge(std::string& text, const std::optional<std::uint64_t>& value, std
 }  // namespace
 
 void add_labelled(std::vector<Line>& lines, std::string_view label, const Line& value, int width) {
-  constexpr int label_width = 8;
+  const int label_width = std::max(8, width_of(label));
   constexpr int most_lines = 6;
   std::string text;
   for (const Span& span : value) text += span.text;
@@ -42,27 +42,22 @@ void add_labelled(std::vector<Line>& lines, std::string_view label, const Line& 
   for (const Span& span : value) role = span.role == Role::warn || span.role == Role::bad ? span.role : role;
   bool first = true;
   for (auto& part : wrap(text, width - label_width, most_lines)) {
-    lines.push_back({{first ? head : std::string(label_width, ' ')}, {std::move(part), role}});
+    lines.push_back(
+        {{first ? head : std::string(static_cast<std::size_t>(label_width), ' ')}, {std::move(part), role}});
     first = false;
   }
 }
 
 void add_frames(std::vector<Line>& lines, const std::vector<Frame>& frames, std::string_view indent) {
   for (const Frame& frame : frames) {
-    const Role role = is_asyncio_file(frame.file) ? Role::dim : Role::strong;
+    const CodeOwner owner = owner_of(frame);
+    const Role role = owner <= CodeOwner::typed ? Role::strong : owner == CodeOwner::asyncio ? Role::dim : Role::normal;
     lines.push_back({{std::string(indent) + format_frame(frame), role}});
   }
 }
 
 Role role_of(Verdict verdict) {
   return verdict == Verdict::leak ? Role::bad : verdict == Verdict::growing ? Role::warn : Role::header;
-}
-
-void add_finding(std::vector<Line>& lines, const Finding& finding, int width) {
-  const Role role = finding.severity == Severity::leak ? Role::bad : Role::warn;
-  const std::string text = fmt::format("{} since {}: {}", finding.kind, format_duration(finding.since_s), finding.why);
-  constexpr int most_lines = 4;
-  for (auto& line : wrap(text, width, most_lines)) lines.push_back({{std::move(line), role}});
 }
 
 void add_history(std::vector<Line>& lines, std::string_view title, const std::vector<double>& history, int width,

@@ -19,10 +19,9 @@ inline constexpr std::array<std::string_view, 8> age_labels = {"     < 1s", "  1
 // "Memory  RSS 104MiB: ...": the label in a column of its own, the rest wrapped beside it.
 void add_labelled(std::vector<Line>& lines, std::string_view label, const Line& value, int width);
 
-// A frame a line, INDENT columns in; the program's own stand out from asyncio's.
+// A frame a line, INDENT columns in; the program's own stand out, asyncio's stand back.
 void add_frames(std::vector<Line>& lines, const std::vector<Frame>& frames, std::string_view indent);
 
-void add_finding(std::vector<Line>& lines, const Finding& finding, int width);
 [[nodiscard]] Role role_of(Verdict verdict);
 
 // A graph of at most ROWS rows below its title.

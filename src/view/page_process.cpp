@@ -1,5 +1,6 @@
 #include "util/text.h"
 #include "view/allocation_text.h"
+#include "view/finding_text.h"
 #include "view/page_parts.h"
 #include "view/rows.h"
 #include "view/trust.h"

@@ -1,6 +1,8 @@
+#include "model/site_key.h"
 #include "model/site_kind.h"
 #include "util/text.h"
 #include "view/allocation_text.h"
+#include "view/finding_text.h"
 #include "view/graph.h"
 #include "view/page_parts.h"
 #include "view/rows.h"
@@ -23,11 +25,12 @@ std::string or_unknown(const std::optional<T>& value, Format format) {
 }
 
 void add_identity(std::vector<Line>& lines, const SiteRow& site, const ProcessRow* process, int width) {
-  constexpr int verdict_width = 9;  // with its gap
+  constexpr int verdict_width = 14;  // with its gap and "100%"
+  const std::string sure = site.confidence ? " " + format_confidence(*site.confidence) : "";
   const SiteIdentity& identity = *site.identity;
   lines.push_back({{cut_left(to_printable(identity.coroutine), width - verdict_width), Role::strong},
                    {"  "},
-                   {std::string(name_of(worst_verdict(site))), role_of(worst_verdict(site))}});
+                   {std::string(name_of(worst_verdict(site))) + sure, role_of(worst_verdict(site))}});
   if (!identity.file.empty()) {
     const std::string line = identity.line ? fmt::format(":{}", *identity.line) : "";
     lines.push_back({{fmt::format("defined at {}{}", to_printable(identity.file), line)}});
@@ -114,11 +117,9 @@ void add_waiting(std::vector<Line>& lines, const SiteRow& site) {
 }
 
 void add_findings(std::vector<Line>& lines, const Report& report, const SiteIdentity& identity, int width) {
+  const std::string key = site_key(identity);
   for (const Finding& finding : report.findings) {
-    const bool ours = finding.pid == identity.pid && finding.coroutine == identity.coroutine &&
-                      finding.file == identity.file && finding.created_at == identity.created_at;
-    if (!ours) continue;
-    add_finding(lines, finding, width);
+    if (finding.pid == identity.pid && finding.site == key) add_finding(lines, finding, width);
   }
 }
 

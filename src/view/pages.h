@@ -34,6 +34,9 @@ using Line = std::vector<Span>;
 // "process 812 uvicorn, Python 3.11.2, shop.service"
 [[nodiscard]] std::string process_title(const ProcessSample& process);
 
+// Every finding with its evidence and hint, worst first; see view/findings_list.
+[[nodiscard]] std::vector<Line> findings_lines(const Report& report, const UiState& ui, Size size);
+
 [[nodiscard]] std::vector<Line> help_lines();
 [[nodiscard]] std::vector<Line> sort_lines(const UiState& ui);
 

@@ -1,5 +1,6 @@
 #include "view/prometheus.h"
 
+#include "model/site_key.h"
 #include "model/user_frame.h"
 #include "util/text.h"
 #include "view/columns.h"
@@ -11,21 +12,6 @@
 
 namespace asyncleak {
 namespace {
-
-// FNV-1a: short, and the same on every machine and in every release.
-class Fnv1a {
- public:
-  void add(std::string_view text) {
-    for (const char byte : text) step(static_cast<unsigned char>(byte));
-    step(0xFF);  // no valid UTF-8 has it: ("ab", "c") is not ("a", "bc")
-  }
-  void add(const std::optional<int>& line) { add(line ? fmt::format("{}", *line) : ""); }
-  [[nodiscard]] std::uint32_t value() const { return hash_; }
-
- private:
-  void step(std::uint32_t byte) { hash_ = (hash_ ^ byte) * 16777619U; }
-  std::uint32_t hash_ = 2166136261U;
-};
 
 std::string escape_label(std::string_view raw) {
   std::string out;
@@ -41,6 +27,16 @@ std::string escape_label(std::string_view raw) {
     }
   }
   return out;
+}
+
+// The user's own place, and of the site's key enough to tell places apart.
+std::string labelled(const SiteIdentity& identity, std::string_view key) {
+  constexpr std::size_t key_digits = 8;
+  const Frame defined{"", identity.file, identity.line};
+  const Frame* frame = identity.blocks ? &defined : user_frame(identity);
+  std::string place = frame != nullptr && !frame->file.empty() ? std::string(base_name(frame->file)) : "unknown";
+  if (frame != nullptr && frame->line) place += fmt::format(":{}", *frame->line);
+  return fmt::format("{}#{}", place, key.substr(0, key_digits));
 }
 
 std::string label(std::string_view name, std::string_view value) {
@@ -202,7 +198,9 @@ Family finding_family(const Report& report, std::size_t per_process) {
     identity.created_at = finding.created_at;
     const bool of_process = finding.coroutine.empty();
     const bool named = of_process || written[finding.pid]++ < per_process;
-    const std::string site = of_process ? "" : site_label(identity);
+    const std::string site = of_process             ? ""
+                             : finding.site.empty() ? site_label(identity)
+                                                    : labelled(identity, finding.site);
     family.add(
         fmt::format("{},{},{},{},{},{}", label("kind", finding.kind), label("severity", name_of(finding.severity)),
                     label("pid", fmt::format("{}", finding.pid)), label("comm", comms[finding.pid]),
@@ -246,22 +244,7 @@ void write_own_families(std::string& out, const Report& report) {
 
 }  // namespace
 
-std::string site_label(const SiteIdentity& identity) {
-  Fnv1a hash;
-  hash.add(identity.coroutine);
-  hash.add(identity.file);
-  hash.add(identity.line);
-  for (const Frame& frame : identity.created_at) {
-    hash.add(frame.function);
-    hash.add(frame.file);
-    hash.add(frame.line);
-  }
-  const Frame defined{"", identity.file, identity.line};
-  const Frame* frame = identity.blocks ? &defined : user_frame(identity);
-  std::string place = frame != nullptr && !frame->file.empty() ? std::string(base_name(frame->file)) : "unknown";
-  if (frame != nullptr && frame->line) place += fmt::format(":{}", *frame->line);
-  return fmt::format("{}#{:08x}", place, hash.value());
-}
+std::string site_label(const SiteIdentity& identity) { return labelled(identity, site_key(identity)); }
 
 std::string to_prometheus(const Report& report, const PrometheusOptions& options) {
   std::string out;

@@ -179,13 +179,17 @@ PromptText prompt_of(const UiState& ui) {
 }
 
 void draw_keys(ScreenFrame& frame, int row, const UiState& ui) {
-  constexpr std::array table_keys = {KeyLabel{"?", "Help"},    KeyLabel{"q", "Quit"},      KeyLabel{"Enter", "Details"},
-                                     KeyLabel{"p", "Process"}, KeyLabel{"s", "Sort"},      KeyLabel{"/", "Search"},
-                                     KeyLabel{"f", "Filter"},  KeyLabel{"Space", "Pause"}, KeyLabel{"w", "Write"}};
+  constexpr std::array table_keys = {KeyLabel{"?", "Help"},     KeyLabel{"q", "Quit"},    KeyLabel{"Enter", "Details"},
+                                     KeyLabel{"!", "Findings"}, KeyLabel{"p", "Process"}, KeyLabel{"s", "Sort"},
+                                     KeyLabel{"/", "Search"},   KeyLabel{"f", "Filter"},  KeyLabel{"Space", "Pause"},
+                                     KeyLabel{"w", "Write"}};
   constexpr std::array page_keys = {KeyLabel{"Esc", "Back"}, KeyLabel{"Up/Down", "Scroll"}, KeyLabel{"Space", "Pause"},
                                     KeyLabel{"?", "Help"}};
   constexpr std::array site_keys = {KeyLabel{"Esc", "Back"},       KeyLabel{"t", "Tasks"},     KeyLabel{"i", "Process"},
                                     KeyLabel{"Up/Down", "Scroll"}, KeyLabel{"Space", "Pause"}, KeyLabel{"?", "Help"}};
+  constexpr std::array findings_keys = {KeyLabel{"Esc", "Back"}, KeyLabel{"Enter", "Site"},
+                                        KeyLabel{"Up/Down", "Select"}, KeyLabel{"Space", "Pause"},
+                                        KeyLabel{"?", "Help"}};
   constexpr std::array sort_keys = {KeyLabel{"Enter", "Choose"}, KeyLabel{"Esc", "Back"}};
   constexpr std::array playback_keys = {
       KeyLabel{"?", "Help"},  KeyLabel{"q", "Quit"},    KeyLabel{"Space", "Pause"}, KeyLabel{", .", "Step"},
@@ -202,6 +206,8 @@ void draw_keys(ScreenFrame& frame, int row, const UiState& ui) {
     draw_labels(frame, row, ui.playback ? std::span<const KeyLabel>(playback_keys) : table_keys);
   } else if (ui.page == Page::sort) {
     draw_labels(frame, row, sort_keys);
+  } else if (ui.page == Page::findings) {
+    draw_labels(frame, row, findings_keys);
   } else {
     const bool of_site = ui.page == Page::site || ui.page == Page::tasks;
     draw_labels(frame, row, of_site ? std::span<const KeyLabel>(site_keys) : page_keys);
@@ -216,13 +222,9 @@ ScreenFrame render(const Report& report, const UiState& ui, Size size, const Ins
   const std::vector<Line> summary = summary_lines(report, ui);
   for (int row = 0; row < where.summary_rows; ++row) put_line(frame, row, summary[static_cast<std::size_t>(row)]);
 
-  const Finding* worst = worst_finding(report, ui);
-  const Role role = worst != nullptr && worst->severity == Severity::leak ? Role::bad : Role::warn;
-  int row = where.findings_row;
   if (where.findings_rows > 0) {
-    for (const auto& line : finding_lines(report, ui, size.columns, where.findings_rows)) {
-      frame.put(row++, 0, line, role);
-    }
+    int row = where.findings_row;
+    for (const Line& line : finding_lines(report, ui, size)) put_line(frame, row++, line);
   }
   if (ui.page == Page::table) {
     const std::vector<TableRow> rows = visible_rows(report, ui);

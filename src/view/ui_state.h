@@ -14,7 +14,7 @@
 
 namespace asyncleak {
 
-enum class Page { table, site, tasks, process, help, sort };
+enum class Page { table, site, tasks, process, findings, help, sort };
 enum class Prompt { none, search, filter, label };
 
 // Where in a recording the view is, and where the user wants it to be.
@@ -56,6 +56,8 @@ struct UiState {
   int first_row = 0;                // of the table; moved only as far as the selection needs
   int page_scroll = 0;              // lines, on the other pages
   int sort_choice = 0;              // in the sort page
+  std::string selected_finding;     // in the findings page: what it is about, as its code makes it
+  int finding_index = 0;            // where to stay when it is gone
 };
 
 }  // namespace asyncleak

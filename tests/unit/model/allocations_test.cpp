@@ -103,7 +103,7 @@ TEST_CASE("bytes that only accumulate are memory-growth, and the task's own verd
   CHECK(finding->severity == Severity::leak);
   CHECK(finding->why ==
         "2.54MiB allocated by `Conn.waiter`, most at app.py:31, are not freed; +1.17MiB/min over 2 min 9 s; 1.39MiB of "
-        "it older than a minute; created in `handler` at app.py:31");
+        "it older than a minute; created at app.py:31 by `handler`");
   CHECK(finding->bytes == 130U * 20 * kib);
   CHECK(finding->outstanding == 1U);
   CHECK(finding->growth_per_min == 0.0);

@@ -108,7 +108,7 @@ TEST_CASE("overload is about pending tasks where they are known") {
   const Report report = scenario.advance(1, idle);
   REQUIRE(find(report, "overload") != nullptr);
   CHECK(find(report, "overload")->why ==
-        "120 tasks are pending in app, more than 100; the most: 120 `Conn.waiter` created in `handler` at app.py:31");
+        "120 tasks are pending in app, more than 100; the most: 120 `Conn.waiter` created at app.py:31 by `handler`");
 }
 
 TEST_CASE("each kind that accumulates is a leak of its own kind, with who holds it") {
@@ -189,7 +189,7 @@ TEST_CASE("tasks that have finished and are still held") {
   CHECK(held->severity == Severity::leak);
   CHECK(
       held->why ==
-      "120 of 123 tasks created in `handler` at app.py:31 have finished and are still held by list `results` of module "
+      "120 of 123 tasks created at app.py:31 by `handler` have finished and are still held by list `results` of module "
       "app; +2/s; oldest 59 s");
   CHECK(find(report, "task-leak") == nullptr);
 }
@@ -211,6 +211,6 @@ TEST_CASE("tasks that go on although they were cancelled") {
   const Finding* ignored = find(report, "cancel-ignored");
   REQUIRE(ignored != nullptr);
   CHECK(ignored->why ==
-        "119 of 120 pending tasks created in `handler` at app.py:31 go on although they were cancelled; +2/s; oldest "
+        "119 of 120 pending tasks created at app.py:31 by `handler` go on although they were cancelled; +2/s; oldest "
         "59 s");
 }

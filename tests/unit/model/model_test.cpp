@@ -92,11 +92,11 @@ TEST_CASE("a leak's sentence carries its evidence") {
   CHECK(*finding.outstanding == 120);
   CHECK(finding.since_s > 45);
   CHECK(finding.why ==
-        "118 of 118 tasks created in `handler` at app.py:31 in the last 59 s still exist; +2/s; oldest 59 s");
+        "118 of 118 tasks created at app.py:31 by `handler` in the last 59 s still exist; +2/s; oldest 59 s");
   CHECK(report.findings[1].kind == "overload");
   CHECK(report.findings[1].severity == Severity::warning);
   CHECK(report.findings[1].why ==
-        "120 tasks exist in app, more than 100; the most: 120 `Conn.waiter` created in `handler` at app.py:31");
+        "120 tasks exist in app, more than 100; the most: 120 `Conn.waiter` created at app.py:31 by `handler`");
 }
 
 TEST_CASE("resident memory is compared with the first reading after ten seconds") {

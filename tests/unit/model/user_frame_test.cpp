@@ -6,7 +6,7 @@ using namespace asyncleak;
 
 namespace {
 
-Owner owner_of_file(const std::string& file) { return owner_of({"f", file, 1}); }
+CodeOwner owner_of_file(const std::string& file) { return owner_of({"f", file, 1}); }
 
 }  // namespace
 
@@ -29,7 +29,7 @@ TEST_CASE("whose code a file is") {
                            "/home/me/python3.11/app.py", "/srv/lib/app.py", "C:\\srv\\app.py", "/srv/bin/worker",
                            "/tmp/ipykernel_12/77.py", "/usr/lib/myapp/worker.py", "/srv/python3/app.py"}) {
     INFO(file);
-    CHECK(owner_of_file(file) == Owner::user);
+    CHECK(owner_of_file(file) == CodeOwner::user);
   }
   for (const char* file :
        {"/usr/lib/python3.11/contextlib.py", "/usr/lib/python3.11/concurrent/futures/thread.py",
@@ -39,21 +39,21 @@ TEST_CASE("whose code a file is") {
         "C:\\Python311\\Lib\\site-packages\\uvicorn\\server.py", "/srv/app.pyz/site-packages/anyio/abc.py",
         "/opt/foo-1.0-py3.11.egg/foo/x.py", "site-packages/anyio/abc.py"}) {
     INFO(file);
-    CHECK(owner_of_file(file) == Owner::library);
+    CHECK(owner_of_file(file) == CodeOwner::library);
   }
-  CHECK(owner_of_file("<string>") == Owner::typed);
-  CHECK(owner_of_file("<stdin>") == Owner::typed);
-  CHECK(owner_of_file("<python-input-3>") == Owner::typed);
-  CHECK(owner_of_file("<attrs generated init shop.Cart>") == Owner::generated);
-  CHECK(owner_of_file("") == Owner::generated);
-  CHECK(owner_of_file("<frozen runpy>") == Owner::asyncio);
+  CHECK(owner_of_file("<string>") == CodeOwner::typed);
+  CHECK(owner_of_file("<stdin>") == CodeOwner::typed);
+  CHECK(owner_of_file("<python-input-3>") == CodeOwner::typed);
+  CHECK(owner_of_file("<attrs generated init shop.Cart>") == CodeOwner::generated);
+  CHECK(owner_of_file("") == CodeOwner::generated);
+  CHECK(owner_of_file("<frozen runpy>") == CodeOwner::asyncio);
 }
 
 TEST_CASE("the script that pip made is the package's, a script of one's own is not") {
-  CHECK(owner_of({"<module>", "/srv/venv/bin/uvicorn", 8}) == Owner::library);
-  CHECK(owner_of({"<module>", "C:\\venv\\Scripts\\uvicorn.exe", 8}) == Owner::library);
-  CHECK(owner_of({"<module>", "/srv/bin/worker.py", 8}) == Owner::user);
-  CHECK(owner_of({"main", "/srv/bin/worker", 8}) == Owner::user);
+  CHECK(owner_of({"<module>", "/srv/venv/bin/uvicorn", 8}) == CodeOwner::library);
+  CHECK(owner_of({"<module>", "C:\\venv\\Scripts\\uvicorn.exe", 8}) == CodeOwner::library);
+  CHECK(owner_of({"<module>", "/srv/bin/worker.py", 8}) == CodeOwner::user);
+  CHECK(owner_of({"main", "/srv/bin/worker", 8}) == CodeOwner::user);
 }
 
 TEST_CASE("the user's frame is the first of the program's own; else a library's; else asyncio's first") {

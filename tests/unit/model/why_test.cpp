@@ -86,7 +86,7 @@ TEST_CASE("tasks that still wait: how many of how many, who creates them, how fa
   site.waiting_here = site.waiting_of = 40;
   site.holders = {"set `background` of module app (412 items)"};
   CHECK(why_accumulating(site, evidence()) ==
-        "412 of 412 tasks created in `handler` at app.py:31 in the last 5 min are still pending; +1.4/s; oldest 4 min "
+        "412 of 412 tasks created at app.py:31 by `handler` in the last 5 min are still pending; +1.4/s; oldest 4 min "
         "58 s; all wait in `Event.wait` at app.py:44; held by set `background` of module app (412 items)");
 }
 
@@ -100,7 +100,7 @@ TEST_CASE("some of those looked at; in another function; most of them older; som
   site.waiting_of = 60;
   site.oldest_at_least = true;
   CHECK(why_accumulating(site, evidence()) ==
-        "412 of 412 tasks created in `handler` at app.py:31 in the last 5 min still exist; 5,040 in all (40 of them "
+        "412 of 412 tasks created at app.py:31 by `handler` in the last 5 min still exist; 5,040 in all (40 of them "
         "finished); +1.4/s; oldest over 4 min 58 s; 57 of 60 looked at wait in `Event.wait`, in `pause` at util.py:7");
 }
 
@@ -108,20 +108,20 @@ TEST_CASE("a coroutine that awaits a future itself") {
   SiteRow site = row(waiter());
   site.waiting_at = {{"waiter", "/srv/app.py", 44}};  // 3.10: no qualified names in frames
   CHECK(why_accumulating(site, {{30, 0.5}, std::nullopt, Accumulating::all, 0}) ==
-        "412 tasks created in `handler` at app.py:31 exist; +30/h; oldest 4 min 58 s; all wait at app.py:44");
+        "412 tasks created at app.py:31 by `handler` exist; +30/h; oldest 4 min 58 s; all wait at app.py:44");
 }
 
 TEST_CASE("where a library creates the tasks the user's function comes first") {
   CHECK(why_accumulating(websocket(), evidence()) ==
         "412 of 412 tasks in `ws` at app.py:14, created in the last 5 min, still exist; +1.4/s; oldest 4 min 58 s; all "
-        "wait in `Queue.get`; created in `WebSocketProtocol.ws_handler` at websockets_impl.py:190 of uvicorn");
+        "wait in `Queue.get`; created at websockets_impl.py:190 of uvicorn by `WebSocketProtocol.ws_handler`");
 }
 
 TEST_CASE("where everything is a library's its frames have to do") {
   SiteRow site = websocket();
   site.waiting_at.erase(site.waiting_at.begin() + 1);
   CHECK(why_accumulating(site, evidence()) ==
-        "412 of 412 tasks created in `WebSocketProtocol.ws_handler` at websockets_impl.py:190 of uvicorn in the last 5 "
+        "412 of 412 tasks created at websockets_impl.py:190 of uvicorn by `WebSocketProtocol.ws_handler` in the last 5 "
         "min still exist; +1.4/s; oldest 4 min 58 s; all wait in `Queue.get`, in `app` at routing.py:75 of starlette");
 }
 
@@ -139,7 +139,7 @@ TEST_CASE("a staircase: level most of the time") {
   steps.trend.growth_per_min = 0;
   steps.trend.rise = 40;
   CHECK(why_accumulating(row(waiter()), steps) ==
-        "412 tasks created in `handler` at app.py:31 exist; +40 in 5 min; oldest 4 min 58 s");
+        "412 tasks created at app.py:31 by `handler` exist; +40 in 5 min; oldest 4 min 58 s");
 }
 
 TEST_CASE("async generators stand where they were left; transports have bytes to write") {

@@ -113,7 +113,7 @@ alloc Handler._run            512 1.00MiB         0B new     def feed.py:9
 
 
 
-?Help qQuit EnterDetails pProcess sSort /Search fFilter SpacePause wWrite
+?Help qQuit EnterDetails !Findings pProcess sSort /Search fFilter SpacePause
 )");
 }
 
@@ -122,7 +122,7 @@ TEST_CASE("200 columns with bytes: the tasks' numbers beside them") {
   REQUIRE(lines.size() == 1);
   CHECK(
       lines[0] ==
-      R"( PID COMMAND KIND  COROUTINE               OUT  +/MIN  NEW/s  END/s OLDEST AGE p50   BYTES +BYTES/min BLOCKS VERDICT CREATED HISTORY                  CREATED AT)");
+      R"( PID COMMAND KIND  COROUTINE               OUT  +/MIN  NEW/s  END/s OLDEST AGE p50   BYTES +BYTES/min BLOCKS VERDICT CONF CREATED HISTORY                  CREATED AT)");
 }
 
 TEST_CASE("the site: totals, ages, allocating lines") {
@@ -133,7 +133,7 @@ Trust:  exact since attach, maps 12.0% full, nothing dropped
 Probes: 240 hits/s of 480 ns, overhead 0% of a core
 Memory: malloc 812: 3.1% of a core, 52.0k hits/s
 
-serve  leak
+serve  leak 93%
 defined at /srv/shop/cart.py:42
 process 812 uvicorn, Python 3.11.2, counts: since-attach
 Tasks   8 outstanding of 108 created, 100 destroyed
@@ -289,11 +289,11 @@ TEST_CASE("plain text: columns and lines about allocations only where there are 
   CHECK(
       lines_with(text, "COROUTINE") ==
       std::vector<std::string>{
-          R"x( PID COMMAND KIND  COROUTINE         OUT PENDING DONE +/MIN NEW/s END/s OLDEST AGE p50   BYTES +BYTES/min BLOCKS HELD VERDICT CREATED CREATED AT)x"});
+          R"x( PID COMMAND KIND  COROUTINE         OUT PENDING DONE +/MIN NEW/s END/s OLDEST AGE p50   BYTES +BYTES/min BLOCKS HELD VERDICT CONF CREATED CREATED AT)x"});
   CHECK(
       lines_with(text, " serve ") ==
       std::vector<std::string>{
-          R"x( 812 uvicorn task  serve               8       -    -     0  2.50  0.50  5m12s     20s 12.0MiB   +1.20MiB   6144    - leak        108 /srv/shop/api.py:31 handler)x"});
+          R"x( 812 uvicorn task  serve               8       -    -     0  2.50  0.50  5m12s     20s 12.0MiB   +1.20MiB   6144    - leak     93%     108 /srv/shop/api.py:31 handler)x"});
   CHECK(lines_with(text, "price: ") ==
         std::vector<std::string>{R"x(price: malloc 812: 3.1% of a core, 52.0k hits/s)x"});
   CHECK(
@@ -332,8 +332,8 @@ TEST_CASE("metrics: bytes by mode, code outside any task included, the top sites
   CHECK(
       lines_with(to_prometheus(report, {}), "asyncleak_site_bytes{") ==
       std::vector<std::string>{
-          R"(asyncleak_site_bytes{pid="812",comm="uvicorn",unit="",container="",coroutine="serve",site="api.py:31#5f087c91",mode="malloc"} 12582912)",
-          R"(asyncleak_site_bytes{pid="812",comm="uvicorn",unit="",container="",coroutine="Handler._run",site="feed.py:9#0e632054",mode="malloc"} 1048576)"});
+          R"(asyncleak_site_bytes{pid="812",comm="uvicorn",unit="",container="",coroutine="serve",site="api.py:31#99be254f",mode="malloc"} 12582912)",
+          R"(asyncleak_site_bytes{pid="812",comm="uvicorn",unit="",container="",coroutine="Handler._run",site="feed.py:9#0e4de2f5",mode="malloc"} 1048576)"});
   PrometheusOptions one;
   one.sites_per_process = 1;
   CHECK(lines_with(to_prometheus(report, one), "asyncleak_site_bytes{").size() == 2);

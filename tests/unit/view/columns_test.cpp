@@ -43,9 +43,10 @@ TEST_CASE("cells of a leak, with its process") {
   REQUIRE(process == &report.processes[0]);
   std::vector<std::string> cells;
   for (const Column& column : columns()) cells.push_back(column.site_text(report.sites[0], process));
-  CHECK(cells == std::vector<std::string>{"42", "app \"x\"?", "task", "Conn.waiter", "412", "-", "-", "+84.0", "2.00",
-                                          "0.50", "4m58s", "2m29s", "-", "-", "-", "-", "leak", "12.4k",
-                                          "/srv/app.py:31 handler"});
+  CHECK(cells == std::vector<std::string>{"42",    "app \"x\"?", "task",  "Conn.waiter", "412",
+                                          "-",     "-",          "+84.0", "2.00",        "0.50",
+                                          "4m58s", "2m29s",      "-",     "-",           "-",
+                                          "-",     "leak",       "97%",   "12.4k",       "/srv/app.py:31 handler"});
 }
 
 TEST_CASE("lower bounds are marked") {

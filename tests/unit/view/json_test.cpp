@@ -21,7 +21,7 @@ TEST_CASE("the contract, literally") {
       R"("tasks":{"outstanding":null,"pending":null,"done":null},"asyncgens":null,"never_awaited":null,)"
       R"("rss_bytes":null,"rss_baseline_bytes":null,"memory":null,"allocations":null,"loops":null,"census":null,)"
       R"("coverage":{"tasks":"none","bytes":"none","loops":"none"},"warnings":["asyncio is not loaded"]}],)"
-      R"("sites":[{"pid":42,"kind":"task","coroutine":"Conn.waiter","file":"/srv/app.py","line":12,)"
+      R"("sites":[{"pid":42,"site":"326151e1da7f6050","kind":"task","coroutine":"Conn.waiter","file":"/srv/app.py","line":12,)"
       R"("created_at":[{"function":"create_task","file":"/usr/lib/python3.11/asyncio/tasks.py","line":371},)"
       R"({"function":"handler","file":"/srv/app.py","line":31}],"waiting_at":null,"waiting_here":null,"waiting_of":null,)"
       R"("outstanding":412,"pending":null,"done":null,"cancel_requested":null,"preexisting":0,)"
@@ -30,8 +30,8 @@ TEST_CASE("the contract, literally") {
       R"("bytes":null,"allocated_bytes":null,"allocated_blocks":null,"allocated_total_bytes":null,)"
       R"("freed_total_bytes":null,"allocated_growth_per_min":null,"allocated_ages":null,"allocated_lines":null,)"
       R"("held_bytes":null,"held_error_bytes":null,"held_at_least":null,)"
-      R"("buffered_bytes":null,"holders":[],"verdict":"leak"},)"
-      R"({"pid":42,"kind":"task","coroutine":"Pool.worker","file":"/srv/app.py","line":12,)"
+      R"("buffered_bytes":null,"holders":[],"verdict":"leak","confidence":0.978},)"
+      R"({"pid":42,"site":"0608263f13e143b4","kind":"task","coroutine":"Pool.worker","file":"/srv/app.py","line":12,)"
       R"("created_at":[],"waiting_at":null,"waiting_here":null,"waiting_of":null,)"
       R"("outstanding":8,"pending":null,"done":null,"cancel_requested":null,"preexisting":0,)"
       R"("created_total":8,"destroyed_total":0,"created_per_s":0.0,"destroyed_per_s":0.0,)"
@@ -39,12 +39,17 @@ TEST_CASE("the contract, literally") {
       R"("bytes":null,"allocated_bytes":null,"allocated_blocks":null,"allocated_total_bytes":null,)"
       R"("freed_total_bytes":null,"allocated_growth_per_min":null,"allocated_ages":null,"allocated_lines":null,)"
       R"("held_bytes":null,"held_error_bytes":null,"held_at_least":null,)"
-      R"("buffered_bytes":null,"holders":[],"verdict":"steady"}],)"
-      R"("findings":[{"kind":"task-leak","severity":"leak","pid":42,"coroutine":"Conn.waiter","file":"/srv/app.py","line":12,)"
+      R"("buffered_bytes":null,"holders":[],"verdict":"steady","confidence":null}],)"
+      R"("findings":[{"kind":"task-leak","severity":"leak","confidence":0.978,"pid":42,"site":"326151e1da7f6050","coroutine":"Conn.waiter","file":"/srv/app.py","line":12,)"
       R"("created_at":[{"function":"create_task","file":"/usr/lib/python3.11/asyncio/tasks.py","line":371},)"
       R"({"function":"handler","file":"/srv/app.py","line":31}],)"
+      R"("created_in":{"function":"handler","file":"/srv/app.py","line":31},)"
+      R"("waiting_at":[{"function":"Event.wait","file":"/usr/lib/python3.11/asyncio/locks.py","line":213},)"
+      R"({"function":"Conn.waiter","file":"/srv/app.py","line":44}],)"
+      R"("waiting_in":{"function":"Conn.waiter","file":"/srv/app.py","line":44},)"
       R"("outstanding":412,"growth_per_min":84.0,"allocated_growth_per_min":null,"bytes":null,"since_s":270.5,)"
-      R"("why":"412 of 420 tasks created in the last 60s still exist; +84.0/min over 5m00s; oldest 4m58s; created at app.py:31 in handler"}]})");
+      R"("why":"412 of 420 tasks created at app.py:31 by `handler` in the last 60 s are still pending; +1.4/s; oldest 4 min 58 s; )"
+      R"(all wait in `Event.wait` at app.py:44","pattern":"listener","hint":"set the event when the connection closes"}]})");
 }
 
 TEST_CASE("what the census saw of a process and of its sites") {
@@ -66,7 +71,7 @@ TEST_CASE("what the census saw of a process and of its sites") {
                  R"({"function":"refresh","file":"/srv/shop/cart.py","line":57}],"waiting_here":37,"waiting_of":40,)"
                  R"("outstanding":812,"pending":800,"done":12,"cancel_requested":3,)"));
   CHECK(contains(R"j("held_bytes":100663296,"held_error_bytes":4194304.0,"held_at_least":false,"buffered_bytes":null,)j"
-                 R"j("holders":["set `background` of module app (812 items)"],"verdict":"leak")j"));
+                 R"j("holders":["set `background` of module app (812 items)"],"verdict":"leak","confidence":0.93)j"));
   CHECK(contains(R"("kind":"timer","coroutine":"Cache.expire","file":"/srv/shop/feed.py","line":9,"created_at":[],)"
                  R"("waiting_at":null,"waiting_here":null,"waiting_of":null,"outstanding":1198,"pending":null,)"
                  R"("done":null,"cancel_requested":null,"preexisting":0,"created_total":null,"destroyed_total":null,)"

@@ -24,23 +24,23 @@ TEST_CASE("the file, whole") {
   CHECK(to_prometheus(example_report(), {}) ==
         R"(# HELP asyncleak_tasks Task objects that exist, by state; outstanding where the state is not known.
 # TYPE asyncleak_tasks gauge
-asyncleak_tasks{pid="42",comm="app \"x\"\n",unit="app.service",container="",coroutine="Conn.waiter",site="app.py:31#eda93a8a",state="outstanding"} 412
-asyncleak_tasks{pid="42",comm="app \"x\"\n",unit="app.service",container="",coroutine="Pool.worker",site="unknown#9b6e8f7a",state="outstanding"} 8
+asyncleak_tasks{pid="42",comm="app \"x\"\n",unit="app.service",container="",coroutine="Conn.waiter",site="app.py:31#326151e1",state="outstanding"} 412
+asyncleak_tasks{pid="42",comm="app \"x\"\n",unit="app.service",container="",coroutine="Pool.worker",site="unknown#0608263f",state="outstanding"} 8
 # HELP asyncleak_tasks_created_total Tasks created since watching began.
 # TYPE asyncleak_tasks_created_total counter
-asyncleak_tasks_created_total{pid="42",comm="app \"x\"\n",unit="app.service",container="",coroutine="Conn.waiter",site="app.py:31#eda93a8a"} 12420
-asyncleak_tasks_created_total{pid="42",comm="app \"x\"\n",unit="app.service",container="",coroutine="Pool.worker",site="unknown#9b6e8f7a"} 8
+asyncleak_tasks_created_total{pid="42",comm="app \"x\"\n",unit="app.service",container="",coroutine="Conn.waiter",site="app.py:31#326151e1"} 12420
+asyncleak_tasks_created_total{pid="42",comm="app \"x\"\n",unit="app.service",container="",coroutine="Pool.worker",site="unknown#0608263f"} 8
 # HELP asyncleak_tasks_destroyed_total Tasks destroyed since watching began.
 # TYPE asyncleak_tasks_destroyed_total counter
-asyncleak_tasks_destroyed_total{pid="42",comm="app \"x\"\n",unit="app.service",container="",coroutine="Conn.waiter",site="app.py:31#eda93a8a"} 12008
-asyncleak_tasks_destroyed_total{pid="42",comm="app \"x\"\n",unit="app.service",container="",coroutine="Pool.worker",site="unknown#9b6e8f7a"} 0
+asyncleak_tasks_destroyed_total{pid="42",comm="app \"x\"\n",unit="app.service",container="",coroutine="Conn.waiter",site="app.py:31#326151e1"} 12008
+asyncleak_tasks_destroyed_total{pid="42",comm="app \"x\"\n",unit="app.service",container="",coroutine="Pool.worker",site="unknown#0608263f"} 0
 # HELP asyncleak_oldest_task_seconds Age of the oldest outstanding task.
 # TYPE asyncleak_oldest_task_seconds gauge
-asyncleak_oldest_task_seconds{pid="42",comm="app \"x\"\n",unit="app.service",container="",coroutine="Conn.waiter",site="app.py:31#eda93a8a"} 298.000
-asyncleak_oldest_task_seconds{pid="42",comm="app \"x\"\n",unit="app.service",container="",coroutine="Pool.worker",site="unknown#9b6e8f7a"} 4000.000
+asyncleak_oldest_task_seconds{pid="42",comm="app \"x\"\n",unit="app.service",container="",coroutine="Conn.waiter",site="app.py:31#326151e1"} 298.000
+asyncleak_oldest_task_seconds{pid="42",comm="app \"x\"\n",unit="app.service",container="",coroutine="Pool.worker",site="unknown#0608263f"} 4000.000
 # HELP asyncleak_findings Findings that stand now: 1 each; coroutine="other" is a count.
 # TYPE asyncleak_findings gauge
-asyncleak_findings{kind="task-leak",severity="leak",pid="42",comm="app \"x\"\n",coroutine="Conn.waiter",site="app.py:31#eda93a8a"} 1
+asyncleak_findings{kind="task-leak",severity="leak",pid="42",comm="app \"x\"\n",coroutine="Conn.waiter",site="app.py:31#326151e1"} 1
 # HELP asyncleak_process_resident_bytes Resident memory of the process.
 # TYPE asyncleak_process_resident_bytes gauge
 asyncleak_process_resident_bytes{pid="42",comm="app \"x\"\n",unit="app.service",container=""} 104857600

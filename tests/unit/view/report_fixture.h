@@ -3,6 +3,7 @@
 #pragma once
 
 #include "model/report.h"
+#include "model/site_key.h"
 
 #include <memory>
 #include <utility>
@@ -42,6 +43,7 @@ inline SiteRow leaking_site() {
   row.oldest_s = 298;
   row.median_age_s = 149;
   row.verdict = Verdict::leak;
+  row.confidence = 0.978;
   return row;
 }
 
@@ -69,9 +71,18 @@ inline Finding leak_finding() {
   finding.outstanding = 412;
   finding.growth_per_min = 84;
   finding.since_s = 270.5;
+  finding.site = site_key(*leaking_site().identity);
+  finding.confidence = 0.978;
+  finding.created_in = finding.created_at.back();
+  finding.waiting_at = {{"Event.wait", "/usr/lib/python3.11/asyncio/locks.py", 213},
+                        {"Conn.waiter", "/srv/app.py", 44}};
+  finding.waiting_in = finding.waiting_at.back();
   finding.why =
-      "412 of 420 tasks created in the last 60s still exist; +84.0/min over 5m00s; oldest 4m58s; created at "
-      "app.py:31 in handler";
+      "412 of 420 tasks created at app.py:31 by `handler` in the last 60 s are still pending; +1.4/s; oldest 4 min 58 "
+      "s; "
+      "all wait in `Event.wait` at app.py:44";
+  finding.pattern = "listener";
+  finding.hint = "set the event when the connection closes";
   return finding;
 }
 

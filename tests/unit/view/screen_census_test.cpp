@@ -24,16 +24,16 @@ asyncleak-top 14:03:22 db1 up 3d04h, watching 2 processes for 5m32s, every 1.0s
 Tasks:  932 outstanding, 7.50/s created, 1.50/s destroyed, growth +120/min
 Trust:  exact since attach, maps 12.0% full, census agrees, nothing dropped
 Probes: 240 hits/s of 480 ns, overhead 0% of a core
-LEAK shop.cart.refresh (pid 812): 812 of 812 tasks created in the last 5m32s
-still exist; +120/min over 5m32s; oldest 5m12s; created at api.py:31 in handler
+LEAK shop.cart.refresh (pid 812): 812 of 812 tasks created at api.py:31 by
+`handler` in the last 60 s still exist; +2/s; oldest 5 min 12 s
 6 sites by +/MIN
- PID KIND  COROUTINE               OUT  +/MIN OLDEST VERDICT CREATED AT
- 812 task  shop.cart.refresh       812   +120  5m12s leak    api.py:31 handler
- 812 timer Cache.expire           1198  +60.0      - leak    def feed.py:9
- 812 task  serve                     8      0  5m12s steady  api.py:31 handler
-1907 task  jobs.Queue.run          112      0  5m12s churn   api.py:31 handler
- 812 agen  feed.ticks                7      0      - steady  def feed.py:9
- 812 trans HttpProtocol             40      0      - steady  -
+ PID KIND  COROUTINE               OUT  +/MIN VERDICT CONF CREATED AT
+ 812 task  shop.cart.refresh       812   +120 leak     93% api.py:31 handler
+ 812 timer Cache.expire           1198  +60.0 leak       - def feed.py:9
+ 812 task  serve                     8      0 steady   93% api.py:31 handler
+1907 task  jobs.Queue.run          112      0 churn    93% api.py:31 handler
+ 812 agen  feed.ticks                7      0 steady     - def feed.py:9
+ 812 trans HttpProtocol             40      0 steady     - -
 
 
 
@@ -43,7 +43,7 @@ still exist; +120/min over 5m32s; oldest 5m12s; created at api.py:31 in handler
 
 
 
-?Help qQuit EnterDetails pProcess sSort /Search fFilter SpacePause wWrite
+?Help qQuit EnterDetails !Findings pProcess sSort /Search fFilter SpacePause
 )");
 }
 
@@ -51,18 +51,18 @@ TEST_CASE("200x50: states and bytes") {
   CHECK(text({}, {200, 14}) == R"(
 asyncleak-top 14:03:22 db1 up 3d04h, watching 2 processes for 5m32s, every 1.0s
 Tasks:  932 outstanding, 7.50/s created, 1.50/s destroyed, growth +120/min
-LEAK shop.cart.refresh (pid 812): 812 of 812 tasks created in the last 5m32s still exist; +120/min over 5m32s; oldest 5m12s; created at api.py:31 in handler
+LEAK shop.cart.refresh (pid 812): 812 of 812 tasks created at api.py:31 by `handler` in the last 60 s still exist; +2/s; oldest 5 min 12 s
 6 sites by +/MIN
- PID COMMAND KIND  COROUTINE               OUT PENDING   DONE  +/MIN  NEW/s  END/s OLDEST AGE p50    HELD VERDICT CREATED HISTORY                  CREATED AT
- 812 uvicorn task  shop.cart.refresh       812     800     12   +120   2.50   0.50  5m12s     20s 96.0MiB leak        912                 ▁▂▃▄▅▆▇█ /srv/shop/api.py:31 handler < app.py:8 main
- 812 uvicorn timer Cache.expire           1198       -      -  +60.0      -      -      -       -       - leak          -                      ▃▅█ def /srv/shop/feed.py:9
- 812 uvicorn task  serve                     8       -      -      0   2.50   0.50  5m12s     20s       - steady      108                 ▁▂▃▄▅▆▇█ /srv/shop/api.py:31 handler < app.py:8 main
-1907 worker  task  jobs.Queue.run          112       -      -      0   2.50   0.50  5m12s     20s       - churn       212                 ▁▂▃▄▅▆▇█ /srv/shop/api.py:31 handler < app.py:8 main
- 812 uvicorn agen  feed.ticks                7       -      -      0      -      -      -       -       - steady        -                      ▃▅█ def /srv/shop/feed.py:9
- 812 uvicorn trans HttpProtocol             40       -      -      0      -      -      -       -       - steady        -                      ▃▅█ -
+ PID COMMAND KIND  COROUTINE               OUT PENDING   DONE  +/MIN  NEW/s  END/s OLDEST AGE p50    HELD VERDICT CONF CREATED HISTORY                  CREATED AT
+ 812 uvicorn task  shop.cart.refresh       812     800     12   +120   2.50   0.50  5m12s     20s 96.0MiB leak     93%     912                 ▁▂▃▄▅▆▇█ /srv/shop/api.py:31 handler < app.py:8 main
+ 812 uvicorn timer Cache.expire           1198       -      -  +60.0      -      -      -       -       - leak       -       -                      ▃▅█ def /srv/shop/feed.py:9
+ 812 uvicorn task  serve                     8       -      -      0   2.50   0.50  5m12s     20s       - steady   93%     108                 ▁▂▃▄▅▆▇█ /srv/shop/api.py:31 handler < app.py:8 main
+1907 worker  task  jobs.Queue.run          112       -      -      0   2.50   0.50  5m12s     20s       - churn    93%     212                 ▁▂▃▄▅▆▇█ /srv/shop/api.py:31 handler < app.py:8 main
+ 812 uvicorn agen  feed.ticks                7       -      -      0      -      -      -       -       - steady     -       -                      ▃▅█ def /srv/shop/feed.py:9
+ 812 uvicorn trans HttpProtocol             40       -      -      0      -      -      -       -       - steady     -       -                      ▃▅█ -
 
 
-?Help qQuit EnterDetails pProcess sSort /Search fFilter SpacePause wWrite
+?Help qQuit EnterDetails !Findings pProcess sSort /Search fFilter SpacePause wWrite
 )");
 }
 
@@ -73,7 +73,7 @@ Tasks:  932 outstanding, 7.50/s created, 1.50/s destroyed, growth +120/min
 Trust:  exact since attach, maps 12.0% full, census agrees, nothing dropped
 Probes: 240 hits/s of 480 ns, overhead 0% of a core
 
-shop.cart.refresh  leak
+shop.cart.refresh  leak 93%
 defined at /srv/shop/cart.py:42
 process 812 uvicorn, Python 3.11.2, counts: since-attach
 Tasks   812 outstanding of 912 created, 100 destroyed
@@ -83,8 +83,8 @@ States  800 pending, 3 of them cancelled and still alive; 12 done, 1 failed
 Holding 96.0MiB +- 4.00MiB, estimated from 40 of them
 Held by set `background` of module app (812 items)
 Census  0.8s ago, 12ms, 1,203 tasks = kernel's; 0 unknown, 0 not found
-task-leak since 1m40s: 812 of 812 tasks created in the last 5m32s still exist;
-+120/min over 5m32s; oldest 5m12s; created at api.py:31 in handler
+task-leak, 93% sure, for 1 min 40 s: 812 of 812 tasks created at api.py:31 by
+`handler` in the last 60 s still exist; +2/s; oldest 5 min 12 s
 
 Waiting at, innermost first (37 of 40 looked at wait here)
   /usr/lib/python3.11/asyncio/queues.py:158 Queue.get
@@ -157,8 +157,8 @@ Loop    _UnixSelectorEventLoop running: 3 ready, 1,200 timers (2 cancelled), 40
         transports, 7 async generators
 Memory  RSS 100MiB: 61.0MiB small objects in 70.0MiB of arenas, 12.0MiB C heap,
         9.00MiB mapped, 1.00MiB stacks, 8.00MiB files, 0B shared
-task-leak since 1m40s: 812 of 812 tasks created in the last 5m32s still exist;
-+120/min over 5m32s; oldest 5m12s; created at api.py:31 in handler
+task-leak, 93% sure, for 1 min 40 s: 812 of 812 tasks created at api.py:31 by
+`handler` in the last 60 s still exist; +2/s; oldest 5 min 12 s
 
 
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "model/report.h"
+#include "model/site_key.h"
 
 #include <cstdlib>
 #include <ctime>
@@ -44,6 +45,7 @@ inline SiteRow site(std::uint64_t id, const ProcessRow& process, const std::stri
   row.oldest_s = 312;
   row.median_age_s = 20;
   row.verdict = verdict;
+  row.confidence = 0.93;
   row.history = {0, 1, 2, 3, 4, 5, 6, 7, 8};
   return row;
 }
@@ -85,9 +87,11 @@ inline Report report() {
   finding.file = "/srv/shop/cart.py";
   finding.created_at = report.sites[0].identity->created_at;
   finding.since_s = 100;
+  finding.site = site_key(*report.sites[0].identity);
+  finding.confidence = report.sites[0].confidence;
+  finding.created_in = finding.created_at[1];
   finding.why =
-      "812 of 812 tasks created in the last 5m32s still exist; +120/min over 5m32s; oldest 5m12s; "
-      "created at api.py:31 in handler";
+      "812 of 812 tasks created at api.py:31 by `handler` in the last 60 s still exist; +2/s; oldest 5 min 12 s";
   report.findings = {finding};
   return report;
 }

@@ -29,13 +29,13 @@ asyncleak-top 14:03:22 db1 up 3d04h, watching 2 processes for 5m32s, every 1.0s
 Tasks:  932 outstanding, 7.50/s created, 1.50/s destroyed, growth +120/min
 Trust:  exact since attach, maps 12.0% full, nothing dropped
 Probes: 240 hits/s of 480 ns, overhead 0% of a core
-LEAK shop.cart.refresh (pid 812): 812 of 812 tasks created in the last 5m32s
-still exist; +120/min over 5m32s; oldest 5m12s; created at api.py:31 in handler
+LEAK shop.cart.refresh (pid 812): 812 of 812 tasks created at api.py:31 by
+`handler` in the last 60 s still exist; +2/s; oldest 5 min 12 s
 3 sites by +/MIN
- PID COROUTINE               OUT  +/MIN  NEW/s OLDEST VERDICT CREATED AT
- 812 shop.cart.refresh       812   +120   2.50  5m12s leak    api.py:31 handler
- 812 serve                     8      0   2.50  5m12s steady  api.py:31 handler
-1907 jobs.Queue.run          112      0   2.50  5m12s churn   api.py:31 handler
+ PID COROUTINE               OUT  +/MIN OLDEST VERDICT CONF CREATED AT
+ 812 shop.cart.refresh       812   +120  5m12s leak     93% api.py:31 handler
+ 812 serve                     8      0  5m12s steady   93% api.py:31 handler
+1907 jobs.Queue.run          112      0  5m12s churn    93% api.py:31 handler
 
 
 
@@ -48,7 +48,7 @@ still exist; +120/min over 5m32s; oldest 5m12s; created at api.py:31 in handler
 
 
 
-?Help qQuit EnterDetails pProcess sSort /Search fFilter SpacePause wWrite
+?Help qQuit EnterDetails !Findings pProcess sSort /Search fFilter SpacePause
 )");
 }
 
@@ -57,16 +57,16 @@ TEST_CASE("200x50: the full creation site, the sparkline and every column") {
   REQUIRE(lines.size() == 50);
   CHECK(
       lines[4] ==
-      R"(LEAK shop.cart.refresh (pid 812): 812 of 812 tasks created in the last 5m32s still exist; +120/min over 5m32s; oldest 5m12s; created at api.py:31 in handler)");
+      R"(LEAK shop.cart.refresh (pid 812): 812 of 812 tasks created at api.py:31 by `handler` in the last 60 s still exist; +2/s; oldest 5 min 12 s)");
   CHECK(
       lines[6] ==
-      R"( PID COMMAND KIND COROUTINE               OUT  +/MIN  NEW/s  END/s OLDEST AGE p50 VERDICT CREATED HISTORY                  CREATED AT)");
+      R"( PID COMMAND KIND COROUTINE               OUT  +/MIN  NEW/s  END/s OLDEST AGE p50 VERDICT CONF CREATED HISTORY                  CREATED AT)");
   CHECK(
       lines[7] ==
-      R"( 812 uvicorn task shop.cart.refresh       812   +120   2.50   0.50  5m12s     20s leak        912                 ▁▂▃▄▅▆▇█ /srv/shop/api.py:31 handler < app.py:8 main)");
+      R"( 812 uvicorn task shop.cart.refresh       812   +120   2.50   0.50  5m12s     20s leak     93%     912                 ▁▂▃▄▅▆▇█ /srv/shop/api.py:31 handler < app.py:8 main)");
   CHECK(
       lines[9] ==
-      R"(1907 worker  task jobs.Queue.run          112      0   2.50   0.50  5m12s     20s churn       212                 ▁▂▃▄▅▆▇█ /srv/shop/api.py:31 handler < app.py:8 main)");
+      R"(1907 worker  task jobs.Queue.run          112      0   2.50   0.50  5m12s     20s churn    93%     212                 ▁▂▃▄▅▆▇█ /srv/shop/api.py:31 handler < app.py:8 main)");
 }
 
 TEST_CASE("40x10: the leak and its numbers are left") {
@@ -74,19 +74,20 @@ TEST_CASE("40x10: the leak and its numbers are left") {
 asyncleak-top 14:03:22 db1 up 3d04h, ...
 Tasks:  932 outstanding, 7.50/s creat...
 LEAK shop.cart.refresh (pid 812): 812 of
-812 tasks created in the last 5m32s s...
+812 tasks created at api.py:31 by `ha...
 3 sites by +/MIN
  PID COROUTINE               OUT  +/MIN
  812 shop.cart.refresh       812   +120
  812 serve                     8      0
 1907 jobs.Queue.run          112      0
-?Help qQuit EnterDetails pProcess sSort
+?Help qQuit EnterDetails !Findings
 )");
 }
 
 TEST_CASE("no size crashes") {
   const Report report = test::report();
-  for (const Page page : {Page::table, Page::site, Page::tasks, Page::process, Page::help, Page::sort}) {
+  for (const Page page :
+       {Page::table, Page::site, Page::tasks, Page::process, Page::findings, Page::help, Page::sort}) {
     for (const bool by_process : {false, true}) {
       UiState ui;
       ui.page = page;
