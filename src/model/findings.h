@@ -51,7 +51,8 @@ struct AllocationEvidence {
 [[nodiscard]] Finding never_awaited(const ProcessRow& process, const NeverAwaited& coroutines,
                                     std::optional<double> growth_per_min, double since_s);
 
-// Leaks first, then what names a site before what names a process, then by growth, then by size; ties as they came.
+// Leaks first, then what names a site, then allocated bytes, then what names the program's own code; then by growth and
+// by size; ties as they came.
 void sort_findings(std::vector<Finding>& findings);
 
 }  // namespace asyncleak

@@ -3,7 +3,6 @@
 #include "model/site_key.h"
 #include "util/text.h"
 #include "view/finding_text.h"
-#include "view/page_parts.h"
 #include "view/width.h"
 
 #include <fmt/format.h>
@@ -24,8 +23,18 @@ int selected_finding(const std::vector<const Finding*>& findings, const UiState&
   return std::clamp(ui.finding_index, 0, std::max(0, static_cast<int>(findings.size()) - 1));
 }
 
+// Of a path that is too long the end tells more: its function goes into a line of its own.
 void add_place(std::vector<Line>& lines, std::string_view label, const std::optional<Frame>& frame, int width) {
-  if (frame) add_labelled(lines, label, {{format_frame(*frame)}}, width);
+  if (!frame) return;
+  const int room = width - width_of(label);
+  const std::string text = format_frame(*frame);
+  if (width_of(text) <= room) {
+    lines.push_back({{std::string(label) + text}});
+    return;
+  }
+  const std::string margin(label.size(), ' ');
+  lines.push_back({{std::string(label) + cut_left(format_frame({"", frame->file, frame->line}), room)}});
+  lines.push_back({{margin + cut_left(to_printable(frame->function), room)}});
 }
 
 void add_entry(std::vector<Line>& lines, const Report& report, const Finding& finding, bool selected, int width) {

@@ -26,7 +26,7 @@ void add_gauge(std::string& text, const std::optional<std::uint64_t>& value, std
 }  // namespace
 
 void add_labelled(std::vector<Line>& lines, std::string_view label, const Line& value, int width) {
-  const int label_width = std::max(8, width_of(label));
+  constexpr int label_width = 8;
   constexpr int most_lines = 6;
   std::string text;
   for (const Span& span : value) text += span.text;
@@ -43,7 +43,7 @@ void add_labelled(std::vector<Line>& lines, std::string_view label, const Line& 
   bool first = true;
   for (auto& part : wrap(text, width - label_width, most_lines)) {
     lines.push_back(
-        {{first ? head : std::string(static_cast<std::size_t>(label_width), ' ')}, {std::move(part), role}});
+        {{first ? head : std::string(label_width, ' ')}, {std::move(part), role}});
     first = false;
   }
 }

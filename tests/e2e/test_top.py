@@ -93,7 +93,8 @@ class TopTest(unittest.TestCase):
         return terminal
 
     def assert_restored(self, terminal, status=0):
-        screen = terminal.wait_for_text("status=%d" % status)
+        # stty writes after the status, "extproc" last.
+        screen = terminal.wait_for(lambda seen: "status=%d" % status in seen and "extproc" in seen, "the settings")
         settings = screen[screen.index("status="):].split()
         for name in ("icanon", "echo", "isig", "icrnl", "opost", "onlcr"):
             self.assertIn(name, settings)
@@ -141,6 +142,23 @@ class TopTest(unittest.TestCase):
         terminal.wait_for(lambda screen: "join" in screen and "handle_client" in screen, "the creation stack")
         terminal.keys("Escape")
         terminal.wait_for_text(LEAK)
+
+    def test_findings_lead_to_the_site(self):
+        terminal = self.open(80, 24)
+        terminal.wait_for(re.compile(r"^(LEAK|WARNING) " + re.escape(LEAK), re.MULTILINE).search, "the banner", 30)
+        terminal.keys("!")
+        found = re.compile(r"^(LEAK|WARNING) (?:task-leak|done-held) ChatRoom\.relay: pid %d " % self.demo.pid, re.MULTILINE)
+        screen = terminal.wait_for(found.search, "the finding in the list")
+        # Its own functions, not asyncio's create_task and Queue.get.
+        self.assertRegex(screen, r"\n  created in \S*leaky_service\.py:\d+\s+ChatRoom\.join\n")
+        self.assertRegex(screen, r"\n  waiting in \S*leaky_service\.py:\d+\s+ChatRoom\.relay\n")
+        self.assertLessEqual(max(len(line) for line in screen.splitlines()), 80)
+        terminal.keys("Enter")
+        terminal.wait_for_text("defined at " + DEMO[:20])
+        terminal.keys("Escape")
+        terminal.wait_for(found.search, "the list again")
+        terminal.keys("!")
+        terminal.wait_for_text("CREATED AT")
 
     def test_filter_hides_the_rest(self):
         terminal = self.open(120, 40)

@@ -142,6 +142,25 @@ TEST_CASE("a staircase: level most of the time") {
         "412 tasks created at app.py:31 by `handler` exist; +40 in 5 min; oldest 4 min 58 s");
 }
 
+TEST_CASE("findings: leaks, sites before processes, the program's own code before a library's, then growth") {
+  Finding process, warning, library, own, slower;
+  process.kind = "overload";
+  process.growth_per_min = 900;
+  warning.coroutine = library.coroutine = own.coroutine = slower.coroutine = "f";
+  warning.file = own.file = slower.file = "/srv/app.py";
+  library.file = packages + "uvicorn/server.py";
+  library.severity = own.severity = slower.severity = Severity::leak;
+  warning.growth_per_min = library.growth_per_min = 500;
+  own.growth_per_min = 100;
+  slower.growth_per_min = 50;
+  std::vector<Finding> findings = {process, warning, library, slower, own};
+  sort_findings(findings);
+  std::vector<double> order;
+  for (const Finding& finding : findings) order.push_back(*finding.growth_per_min);
+  CHECK(order == std::vector<double>{100, 50, 500, 500, 900});
+  CHECK(findings[2].severity == Severity::leak);
+}
+
 TEST_CASE("async generators stand where they were left; transports have bytes to write") {
   SiteIdentity identity;
   identity.kind = "asyncgen";

@@ -93,6 +93,18 @@ LEAK task-leak shop.cart.refresh: pid 812 uvicorn, 93% sure, for 1 min 40 s
 )") != std::string::npos);
 }
 
+TEST_CASE("of a path that is too long the end is left, and the function stands below") {
+  Session session;
+  session.report.findings[0].created_in =
+      Frame{"WebSocketProtocol.ws_handler",
+            "/usr/lib/python3/dist-packages/uvicorn/protocols/websockets/websockets_impl.py", 176};
+  session.type(U'!');
+  CHECK(session.screen().find(R"(
+  created in ...ist-packages/uvicorn/protocols/websockets/websockets_impl.py:176
+             WebSocketProtocol.ws_handler
+)") != std::string::npos);
+}
+
 TEST_CASE("! opens and closes the findings from every page") {
   Session session;
   session.type(U'!');
