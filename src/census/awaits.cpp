@@ -86,6 +86,7 @@ std::string_view name_of(Waiter::How how) {
     case Waiter::How::shield:
       return "shield";
     case Waiter::How::wait:
+    case Waiter::How::as_completed:
       return "wait";
     case Waiter::How::task_group:
       return "task-group";

@@ -34,12 +34,13 @@ struct TaskView {
 
 // Who is told when a future is done, from its callbacks.
 struct Waiter {
-  enum class How : std::uint8_t { task, gather, shield, wait, task_group, callback };  // wait: also as_completed
+  enum class How : std::uint8_t { task, gather, shield, wait, as_completed, task_group, callback };
   How how = How::callback;
   std::uint64_t task = 0;  // the task behind it, where it could be followed
   std::string callback;    // qualified name, where it is none of asyncio's own
+  bool over = false;       // gather: it has its result or its exception already, nobody needs this one any more
 };
-[[nodiscard]] std::string_view name_of(Waiter::How how);  // "task", "task-group"
+[[nodiscard]] std::string_view name_of(Waiter::How how);  // "task", "task-group"; as_completed is "wait", too
 
 class Awaits {
  public:

@@ -87,6 +87,7 @@ class Collector {
     TaskRecord task;
     task.address = found.address;
     task.coroutine = found.field<std::uint64_t>(where_.task_coro);
+    task.waits_for = found.field<std::uint64_t>(where_.task_fut_waiter);
     switch (found.field<std::int32_t>(where_.future_state)) {
       case 0:
         task.state = TaskState::pending;

@@ -21,6 +21,7 @@ namespace asyncleak::census {
 
 struct TaskRecord {
   std::uint64_t address = 0, coroutine = 0;
+  std::uint64_t waits_for = 0;  // the future it is suspended on; 0: none
   TaskState state = TaskState::unknown;
   bool cancel_requested = false;
 };

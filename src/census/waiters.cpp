@@ -27,8 +27,8 @@ constexpr Known known_callbacks[] = {
     {"asyncio.tasks", "shield.<locals>._inner_done_callback", How::shield, Keeps::closure, "outer"},
     {"asyncio.tasks", "_wait.<locals>._on_completion", How::wait, Keeps::closure, "waiter"},
     {"asyncio.tasks", "_release_waiter", How::wait, Keeps::first_argument, ""},                    // wait_for, <= 3.11
-    {"asyncio.tasks", "as_completed.<locals>._on_completion", How::wait, Keeps::closure, "done"},  // <= 3.12
-    {"asyncio.tasks", "_AsCompletedIterator._handle_completion", How::wait, Keeps::attribute, "_done"},  // 3.13+
+    {"asyncio.tasks", "as_completed.<locals>._on_completion", How::as_completed, Keeps::closure, "done"},  // <= 3.12
+    {"asyncio.tasks", "_AsCompletedIterator._handle_completion", How::as_completed, Keeps::attribute, "_done"},  // 3.13+
     {"asyncio.taskgroups", "TaskGroup._on_task_done", How::task_group, Keeps::attribute, "_parent_task"},
     // Clean up, wait for nothing.
     {"asyncio.tasks", "shield.<locals>._outer_done_callback", How::callback, Keeps::nobody, ""},
@@ -154,7 +154,12 @@ bool WaiterSearch::add_known(std::uint64_t callback, std::uint64_t function, Awa
   });
   if (known == std::end(known_callbacks)) return false;
   if (known->keeps == Keeps::nobody) return true;
-  out.known.push_back({known->how, task_behind(kept(*objects_, callback, function, *known)), ""});
+  const std::uint64_t told = kept(*objects_, callback, function, *known);
+  Waiter waiter{known->how, task_behind(told), ""};
+  // _GatheringFuture is a subclass of the C Future: its state is where every future has it.
+  waiter.over = known->how == How::gather && kind_of(*objects_, told) == Kind::future &&
+                heap.memory->value<std::int32_t>(told + heap.objects.future_state).value_or(0) != 0;
+  out.known.push_back(std::move(waiter));
   return true;
 }
 

@@ -41,36 +41,36 @@ bool is_of_loop(std::uint64_t container, const census::Snapshot& snapshot, const
   return false;
 }
 
-// Empty: none of the program's.
-std::string title_of(const census::ContainerRecord& container, const census::Snapshot& snapshot,
-                     ProcessReader& reader) {
+}  // namespace
+
+GrowingContainers::Known GrowingContainers::name(const census::ContainerRecord& container,
+                                                 const census::Snapshot& snapshot, ProcessReader& reader) {
   const auto& objects = reader.readers().objects;
   if (holds_weakly(container.address, objects) || is_of_loop(container.address, snapshot, objects)) return {};
   const auto queue = queue_of(container.address, snapshot, objects);
-  return census::Holders(&reader.heap(), &reader.readers()).title(queue != 0 ? queue : container.address);
+  return {census::Holders(&reader.heap(), &reader.readers()).title(queue != 0 ? queue : container.address), queue};
 }
-
-}  // namespace
 
 void GrowingContainers::look(const census::Snapshot& snapshot, ProcessReader& reader) {
   watch_.look(snapshot.containers, snapshot.ended_ns);
   auto growing = watch_.growing();
   if (growing.size() > most_rows) growing.resize(most_rows);
-  std::map<std::uint64_t, std::string> titles;
+  std::map<std::uint64_t, Known> still_growing;
   named_.clear();
   bool searched = false;
   for (const auto& container : growing) {
-    auto known = titles_.find(container.address);
-    if (known == titles_.end()) {
+    auto known = known_.find(container.address);
+    if (known == known_.end()) {
       // A search costs as much as several looks: one at a time.
       if (searched) continue;
       searched = true;
-      known = titles_.emplace(container.address, title_of(container, snapshot, reader)).first;
+      known = known_.emplace(container.address, name(container, snapshot, reader)).first;
     }
-    titles.insert(*known);
-    if (!known->second.empty()) named_.push_back({known->second, container.length});
+    still_growing.insert(*known);
+    const auto& [title, queue] = known->second;
+    if (!title.empty()) named_.push_back({title, container.length, container.address, queue});
   }
-  titles_ = std::move(titles);
+  known_ = std::move(still_growing);
 }
 
 }  // namespace asyncleak::live

@@ -16,6 +16,8 @@ namespace asyncleak::live {
 struct NamedContainer {
   std::string title;  // "list `listeners` of app.Emitter", "asyncio.queues.Queue `jobs` of module app"
   std::uint64_t length = 0;
+  std::uint64_t address = 0;
+  std::uint64_t queue = 0;  // the asyncio queue whose items it keeps; 0: none
 };
 
 class GrowingContainers {
@@ -26,7 +28,14 @@ class GrowingContainers {
 
  private:
   census::GrowthWatch watch_;
-  std::map<std::uint64_t, std::string> titles_;  // by address, of those that grow
+  struct Known {
+    std::string title;  // empty: none of the program's
+    std::uint64_t queue = 0;
+  };
+  [[nodiscard]] static Known name(const census::ContainerRecord& container, const census::Snapshot& snapshot,
+                                  ProcessReader& reader);
+
+  std::map<std::uint64_t, Known> known_;  // by address, of those that grow
   std::vector<NamedContainer> named_;
 };
 

@@ -70,10 +70,12 @@ Result<void> ProcessCensus::look(const KernelSide& kernel, std::int64_t attached
   reader_->refresh();
   const auto snapshot = census::take_snapshot(reader_->heap(), reader_->readers());
   if (!snapshot) return fail(snapshot.error());
+  evidence_.look_for_circles(*snapshot, *reader_);
   auto joined = join(*snapshot, kernel, attached_ns, before);
   if (!joined) return fail(joined.error());
   reader_->refresh();  // what the scan saw is old by now
   read_groups(*snapshot);
+  deadlock_ = evidence_.deadlock(*reader_);
   memory_ = read_memory(*reader_, arena_variables_);
   sample_ = std::move(*joined);
   sample_.duration_s = static_cast<double>(probe::monotonic_ns() - snapshot->began_ns) / 1e9;
@@ -153,11 +155,15 @@ void ProcessCensus::count_sites(const census::Snapshot& snapshot, const std::vec
     count_state(site.counts, task);
     choose(site.some, site.tasks, task.address);
     if (task.state == census::TaskState::pending) choose(site.some_pending, *site.counts.pending, task.address);
+    site.in_circle += evidence_.in_circles().contains(task.address) ? 1 : 0;
   }
+  std::unordered_map<std::uint64_t, std::uint64_t> pending_by_code;
   std::vector<SiteTasks*> largest;
   largest.reserve(by_site.size());
   for (auto& [id, site] : by_site) {
     site.identity = kernel.identity_of(id);
+    site.code = kernel.code_of(id);
+    pending_by_code[site.code.own] += *site.counts.pending;
     if (site.identity) largest.push_back(&site);
   }
   std::ranges::sort(largest, std::ranges::greater{}, &SiteTasks::tasks);
@@ -166,6 +172,12 @@ void ProcessCensus::count_sites(const census::Snapshot& snapshot, const std::vec
   for (auto* site : largest) {
     look_closer(*site);
     site->counts.holders = holders_.of(site->identity->id, site->tasks, site->some, *reader_);
+    TasksSeen seen{site->identity.get(), site->tasks, site->some_pending, site->in_circle, 0};
+    for (const auto code : std::set(site->code.created_at.begin(), site->code.created_at.end())) {
+      if (code == site->code.own) continue;
+      if (const auto found = pending_by_code.find(code); found != pending_by_code.end()) seen.creators += found->second;
+    }
+    site->counts.pattern = evidence_.of_tasks(seen, site->code, *reader_);
   }
   sites_.clear();
   for (auto& [id, site] : by_site) {
@@ -243,6 +255,7 @@ void ProcessCensus::read_groups(const census::Snapshot& snapshot) {
         site.census->holders = holders_.of(site.identity->id, group.count, group.examples, *reader_);
       }
       if (group.kind == "asyncgen") site.census->waiting_at = readers.awaits.chain(group.examples.front()).frames;
+      site.census->pattern = SiteEvidence::of_group(group, *reader_);
       groups_.push_back(std::move(site));
     }
   }
@@ -253,6 +266,7 @@ void ProcessCensus::read_groups(const census::Snapshot& snapshot) {
     group.text.name = container.title;
     group.count = container.length;
     groups_.push_back(row_of(group));
+    groups_.back().census->pattern = SiteEvidence::of_container(container, *reader_);
   }
   asyncgens_ = snapshot.asyncgens.size();
   loops_ = std::move(loops.loops);
@@ -263,6 +277,7 @@ void ProcessCensus::add_to(ProcessSample& process, const std::map<std::uint64_t,
   if (!looked_) return;
   process.census = sample_;
   process.memory = memory_;
+  if (!deadlock_.empty()) process.warnings.push_back("deadlock: " + deadlock_);
   process.loops = loops_;
   process.asyncgens = asyncgens_;
   const bool seen = std::ranges::all_of(loops_, [](const LoopSample& loop) { return loop.unknown.empty(); });

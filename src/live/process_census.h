@@ -8,6 +8,7 @@
 #include "census/pymalloc.h"
 #include "live/growing_containers.h"
 #include "live/process_reader.h"
+#include "live/site_evidence.h"
 #include "live/site_holders.h"
 #include "probe/map_reader.h"
 #include "probe/task_records.h"
@@ -51,6 +52,8 @@ class ProcessCensus {
     SiteCensus counts;
     std::uint64_t tasks = 0;
     std::vector<std::uint64_t> some, some_pending;  // addresses, chosen evenly
+    std::uint64_t in_circle = 0;
+    probe::SiteCode code;
   };
 
   ProcessCensus(std::unique_ptr<ProcessReader> reader, probe::OpenedProcess process)
@@ -74,10 +77,12 @@ class ProcessCensus {
   census::ArenaVariables arena_variables_;
   GrowingContainers growing_;
   SiteHolders holders_;
+  SiteEvidence evidence_;
   std::map<std::string, std::shared_ptr<const SiteIdentity>> identities_;  // of rows no probe sees
   // of the last look
   CensusSample sample_;
   std::optional<MemorySample> memory_;
+  std::string deadlock_;  // empty: none was seen
   std::map<std::uint64_t, SiteCensus> sites_;  // by SiteIdentity::id
   std::vector<SiteSample> groups_;
   std::vector<LoopSample> loops_;

@@ -1,5 +1,6 @@
 #include "model/findings.h"
 
+#include "model/hints.h"
 #include "model/memory_growth.h"
 #include "model/site_key.h"
 #include "model/site_kind.h"
@@ -77,6 +78,7 @@ Finding accumulation(const SiteRow& site, const Evidence& evidence) {
   finding.bytes = site.bytes ? site.bytes : site.held_bytes;
   finding.confidence = site.confidence;
   finding.why = why_accumulating(site, evidence);
+  add_hint(finding, site);
   return finding;
 }
 

@@ -53,6 +53,7 @@ void add_census(SiteRow& row, const SiteCensus& census) {
   if (census.held) row.held_bytes = static_cast<std::uint64_t>(std::llround(std::max(0.0, census.held->bytes)));
   row.buffered_bytes = census.buffered_bytes;
   row.holders = census.holders;
+  row.pattern = census.pattern;
 }
 
 double rise_of(const History& history, double window_s, const VerdictPolicy& policy) {

@@ -230,6 +230,16 @@ std::shared_ptr<const SiteIdentity> MapReader::identity_of(std::uint32_t site) {
   return session_.site_ready(site) ? identities_.of(site, session_.site(site)) : nullptr;
 }
 
+SiteCode MapReader::code_of(std::uint32_t site) const {
+  SiteCode code;
+  const auto origin = session_.origin(site);
+  if (!origin || origin->ready == 0) return code;
+  code.own = origin->code;
+  const auto depth = std::min<std::uint32_t>(origin->depth, AL_MAX_FRAMES);
+  for (std::uint32_t i = 0; i < depth; i++) code.created_at.push_back(origin->frames[i].code);
+  return code;
+}
+
 Sample MapReader::read(double trap_ns) {
   purge_ended();
   Sample sample;

@@ -14,6 +14,7 @@
 #include <memory>
 #include <set>
 #include <string>
+#include <vector>
 
 namespace asyncleak::probe {
 
@@ -23,6 +24,13 @@ namespace asyncleak::probe {
 // Of one process, from its sites.
 struct TaskTotals {
   std::uint64_t outstanding = 0, destroyed = 0;
+};
+
+// Addresses of code objects in the process of a site: the coroutine's own, and of its creation stack, as in
+// SiteIdentity::created_at. They may have been freed, and the memory used again, since.
+struct SiteCode {
+  std::uint64_t own = 0;
+  std::vector<std::uint64_t> created_at;
 };
 
 class MapReader {
@@ -36,6 +44,7 @@ class MapReader {
   [[nodiscard]] TaskTotals totals(std::uint32_t process) const;
   // Null: its names are not to be had yet. Valid until the site is forgotten with its process.
   [[nodiscard]] std::shared_ptr<const SiteIdentity> identity_of(std::uint32_t site);
+  [[nodiscard]] SiteCode code_of(std::uint32_t site) const;
 
  private:
   struct Seen {  // a process by its session id

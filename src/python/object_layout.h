@@ -70,19 +70,20 @@ struct ObjectLayout {
   // Modules/_queuemodule.c: a list and how much of it is taken already (<= 3.12), or a count
   std::uint16_t simple_queue_list, simple_queue_taken, simple_queue_count;
   // Callables and friends
-  std::uint16_t cell_value, function_code, function_qualname, function_closure, function_module;
+  std::uint16_t cell_value, function_code, function_globals, function_qualname, function_closure, function_module;
   std::uint16_t method_function, method_self, builtin_def, builtin_self, partial_function, partial_args;
   std::uint16_t module_name;
   std::uint16_t member_def;  // member_descriptor: d_member; PyMemberDef: name 0, type 8, offset 16
   // Generators, coroutines, async generators share one head
   std::uint16_t gen_frame;               // pointer, or the embedded frame
   std::uint16_t gen_state, gen_running;  // gen_running: char, <= 3.9 (3.10 keeps it in frame_state)
+  std::uint16_t gen_exception;           // the one its code is handling, None or null: none (3.11+)
   std::uint16_t asend_generator, athrow_generator, coroutine_wrapper_coroutine;
   // Frames. Code and instruction are in al_layout.
   std::uint16_t frame_locals, frame_stacktop, frame_state, frame_value_stack;
   // Code
   std::uint16_t code_nlocalsplus, code_localsplusnames, code_varnames;
-  std::uint16_t code_cellvars, code_freevars, code_stacksize;
+  std::uint16_t code_cellvars, code_freevars, code_consts, code_names, code_stacksize;
   // Modules/_asynciomodule.c: FutureObj, TaskObj (its head is a FutureObj), futureiter, TaskStepMethWrapper
   std::uint16_t future_loop, future_callback0, future_callbacks, future_exception, future_result, future_state;
   std::uint16_t task_fut_waiter, task_coro, task_name, task_must_cancel, task_num_cancels, task_awaited_by;

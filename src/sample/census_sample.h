@@ -27,15 +27,20 @@ struct HeldSample {
 
 // What tells one pattern of leaking from another, as seen in some objects of a site.
 struct PatternEvidence {
-  // Of the names that asyncio's patterns are made of ("FIRST_COMPLETED", "call_later") those that code uses: of the
-  // function that created the objects, and of their own.
-  std::vector<std::string> creator_uses, own_uses;
-  std::uint64_t looked_at = 0;
-  std::uint64_t awaited = 0;             // of those: a task waits for it
-  std::uint64_t in_circle = 0;           // of those: tasks that wait only for each other
-  std::string container, item;           // kind alloc: types of the growing container and of what is in it
-  std::optional<std::uint64_t> maxsize;  // of a queue; 0: unbounded
-  std::optional<std::uint64_t> getters;  // tasks that wait for its items
+  // Of the names that asyncio's patterns are made of ("FIRST_COMPLETED", "call_later", "timeout=") those that code
+  // uses: of each function of SiteIdentity::created_at, and of the objects' own (timers: of the callback).
+  std::vector<std::vector<std::string>> creator_uses;
+  std::vector<std::string> own_uses;
+  std::uint64_t looked_at = 0;             // objects; of tasks: pending ones
+  std::uint64_t awaited = 0;               // of those: a task waits for it (subprocesses: for its end or its output)
+  std::uint64_t left_by_gather = 0;        // of those: part of a gather() that is over
+  std::uint64_t left_by_as_completed = 0;  // of those: part of an as_completed() that nobody waits in
+  std::uint64_t swallowed = 0;             // of those: cancelled, went on, and is not cleaning up
+  std::uint64_t in_circle = 0;             // of the site's pending tasks: they wait only for each other
+  std::uint64_t creators = 0;              // pending tasks that run a function of created_at
+  std::string container, item;             // kind alloc: types of the growing container and of most that is in it
+  std::optional<std::uint64_t> maxsize;    // of a queue; 0: unbounded
+  std::optional<std::uint64_t> getters;    // tasks that wait for its items
 };
 
 // What the census saw of a site, which is as old as ProcessSample::census says.

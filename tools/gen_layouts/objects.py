@@ -109,7 +109,8 @@ def callable_fields(minor):
     return {
         'cell_value': offset('PyCellObject', 'ob_ref'),
         **same_name('PyFunctionObject', 'function',
-                    'code=func_code qualname=func_qualname closure=func_closure module=func_module'),
+                    'code=func_code globals=func_globals qualname=func_qualname closure=func_closure '
+                    'module=func_module'),
         **same_name('PyMethodObject', 'method', 'function=im_func self=im_self'),
         **same_name('PyCFunctionObject', 'builtin', 'def=m_ml self=m_self'),
         **same_name('struct al_partial', 'partial', 'function=fn args=args'),
@@ -133,6 +134,7 @@ def generator_fields(minor):
         'gen_frame': offset('PyGenObject', 'gi_frame' if old else 'gi_iframe'),
         'gen_state': ABSENT if old else offset('PyGenObject', 'gi_frame_state'),
         'gen_running': offset('PyGenObject', 'gi_running') if minor <= 9 else ABSENT,
+        'gen_exception': ABSENT if old else offset('PyGenObject', 'gi_exc_state.exc_value'),
         'asend_generator': offset('struct al_asend', 'gen'),
         'athrow_generator': offset('struct al_athrow', 'gen'),
         'coroutine_wrapper_coroutine': offset('struct al_coro_wrapper', 'coroutine'),
@@ -147,7 +149,7 @@ def code_fields(minor):
                                            'nlocalsplus=co_nlocalsplus localsplusnames=co_localsplusnames')),
         **absent_unless(old, same_name('PyCodeObject', 'code',
                                        'varnames=co_varnames cellvars=co_cellvars freevars=co_freevars')),
-        'code_stacksize': offset('PyCodeObject', 'co_stacksize'),
+        **same_name('PyCodeObject', 'code', 'consts=co_consts names=co_names stacksize=co_stacksize'),
     }
 
 

@@ -133,6 +133,7 @@ def callables():
     fact([id(function), 'function_code'], id(function.__code__))
     fact([id(function), 'function_qualname'], id(function.__qualname__))
     fact([id(function), 'function_closure'], id(function.__closure__))
+    fact([id(function), 'function_globals'], id(function.__globals__))
     fact([id(function), 'function_module'], id(function.__module__))
     fact([id(method), 'method_function'], id(method.__func__))
     fact([id(method), 'method_self'], id(method.__self__))
@@ -161,6 +162,8 @@ def frame_fact(generator, frame, path, value, **more):
 
 def code_facts(code):
     fact([id(code), 'code_stacksize'], code.co_stacksize, size=4)
+    fact([id(code), 'code_names'], id(code.co_names))
+    fact([id(code), 'code_consts'], id(code.co_consts))
     names = list(code.co_varnames) + [name for name in code.co_cellvars if name not in code.co_varnames]
     names += code.co_freevars
     fact([id(code), 'code_nlocalsplus'], len(names), size=4)
@@ -189,6 +192,13 @@ async def nothing():
     pass
 
 
+def handles(error):
+    try:
+        raise error
+    except ValueError:
+        yield
+
+
 def generator_facts(main):
     created, fresh, finished = Plain().serve(), twice(), nothing()
     half, closed = twice(), twice()
@@ -209,10 +219,14 @@ def generator_facts(main):
     for generator, frame, name in ((created, created.cr_frame, 'created'), (half, half.ag_frame, 'suspended'),
                                    (main, main.cr_frame, 'executing')):
         fact([id(frame), 'frame_state'], name, size=1)
+    error = ValueError()
+    handling = handles(error)
+    next(handling)
+    fact([id(handling), 'gen_exception'], id(error))
     fact([id(sending), 'asend_generator'], id(half))
     fact([id(throwing), 'athrow_generator'], id(half))
     fact([id(wrapper), 'coroutine_wrapper_coroutine'], id(created))
-    return created, fresh, finished, half, closed, sending, throwing, wrapper
+    return created, fresh, finished, half, closed, sending, throwing, wrapper, handling
 
 
 def suspended_facts(coroutine, future, marker):

@@ -1,0 +1,13 @@
+// Known ways to leak, and what to do about each: only where the evidence shows that way and no other.
+//
+// Used by findings.cpp. Pure. A finding that fits none has no hint; the list is in the manual, FINDINGS.
+#pragma once
+
+#include "model/report.h"
+
+namespace asyncleak {
+
+// Sets FINDING's pattern and hint. FINDING is about SITE, and its kind is set.
+void add_hint(Finding& finding, const SiteRow& site);
+
+}  // namespace asyncleak
