@@ -108,7 +108,7 @@ int purge_process(struct al_purge *purge)
 SEC("syscall")
 int open_process(struct al_open_process *opening)
 {
-	opening->process = opened_process(opening->tgid);
+	opening->process = opened_process(opening);
 	return 0;
 }
 

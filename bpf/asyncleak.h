@@ -115,7 +115,10 @@ struct al_binary {
 	struct al_registers dealloc; /* only .self */
 	__u32 core_count;
 	__u32 cores[AL_CORES_PER_BINARY]; /* candidates; the kernel picks by the load bias */
-	__u32 padding;
+	__u16 task_state; /* TaskObj.task_state, 32 bits; AL_ABSENT: it and the next three are not known */
+	__u16 task_coro; /* TaskObj.task_coro */
+	__s16 task_finalized; /* of the byte, from the task on, that says whether its finaliser ran ... */
+	__u16 task_finalized_mask; /* ... and its bit */
 };
 
 /* Whether a process's tasks from before we watched are in the counts (seed.bpf.h). */
@@ -125,6 +128,8 @@ enum al_seeding {
 	AL_SEEDING_LOST, /* one could not be set aside: begin again */
 	AL_SEEDED, /* all of them */
 };
+
+#define AL_NO_CORE 0xffffffff
 
 /* A process that has created or destroyed a task, or that user space has opened; key: tgid. */
 struct al_process {
@@ -188,6 +193,9 @@ struct al_site {
 	__u64 destroyed; /* of created + inherited */
 	__u64 inherited; /* by fork, or seeded: existed without having been created here */
 	__u64 untracked; /* created, but the task map was full: their end will not be seen */
+	__u64 destroyed_pending; /* of destroyed: had not finished (pending.bpf.h) */
+	__u64 slow_steps; /* --slow-step: that ended ... */
+	__u64 slow_longest_ns; /* ... and the longest of them */
 	__u64 first_ns;
 	__u64 last_ns; /* last creation */
 	__u32 state; /* enum al_site_state, written last */
@@ -284,6 +292,7 @@ enum al_counter {
 	AL_DROP_SET_ASIDE_FULL, /* seeding a process was given up: too many tasks ended meanwhile */
 	AL_DROP_SEEDS_FULL, /* a task from before we watched is not counted: the task map was full */
 	AL_DROP_UNAWAITED, /* a never-awaited coroutine was in none of the registers */
+	AL_DROP_STEP, /* --slow-step: not measured, too deeply nested, or its end or its task could not be seen */
 	AL_COUNTERS
 };
 #define AL_FIRST_DROP AL_DROP_BINARY
@@ -298,6 +307,10 @@ struct al_purge {
 struct al_open_process {
 	__u32 tgid;
 	__u32 process; /* out; 0: not watched, or no room */
+	__u64 looked_ns; /* CLOCK_MONOTONIC: when it had this core and bias; what came with an exec since has not */
+	__u64 bias;
+	__u32 core; /* AL_NO_CORE: not known, it is found at the first creation */
+	__u32 padding;
 };
 struct al_set_seeding {
 	__u32 tgid;

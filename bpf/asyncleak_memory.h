@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Apache-2.0 */
 /*
- * The contract of the memory modes (--memory malloc, all): which probes on the allocator and on task steps there
- * are, and what they count. Beside asyncleak.h, with the same rules.
+ * The contract of the memory modes (--memory malloc, all) and of --slow-step: which probes on the allocator and on
+ * task steps there are, and what they count. Beside asyncleak.h, with the same rules.
  *
- * Included by bpf/, src/probe and tests/bpf. In mode `objects` nothing of this is loaded.
+ * Included by bpf/, src/probe and tests/bpf. In mode `objects`, without --slow-step, nothing of this is loaded.
  */
 #ifndef ASYNCLEAK_MEMORY_H
 #define ASYNCLEAK_MEMORY_H
@@ -39,14 +39,15 @@ struct al_memory_cookie {
 	__u8 padding;
 };
 
-#define AL_MAX_MEMORIES 256 /* processes whose allocations are counted at a time */
+#define AL_MAX_MEMORIES 256 /* processes whose allocations, or steps, are counted at a time */
 
 enum al_memory_flag {
 	AL_MEMORY_LINES = 1 << 0, /* --memory-lines */
 	AL_MEMORY_OBJECTS = 1 << 1, /* --memory all */
+	AL_MEMORY_STEPS_ONLY = 1 << 2, /* --slow-step: no allocation is counted */
 };
 
-/* A process whose allocations are counted. User space fills the first part before it attaches. */
+/* A process whose allocations are counted, or whose task steps are measured. User space fills the first part before it attaches. */
 struct al_memory {
 	__u32 process; /* al_process.id; 0: over (exec, or switched off) */
 	__u32 tgid;
@@ -55,6 +56,7 @@ struct al_memory {
 	__u64 bias;
 	__u64 min_size; /* smaller ones are not looked at */
 	__u64 true_object; /* the object True: eager_start=True is recognised by it */
+	__u64 slow_step_ns; /* steps that take longer are counted at al_site; 0: steps are not measured */
 	__u32 task_coro; /* TaskObj.task_coro */
 	__u32 padding;
 	/* counted by the probes */
@@ -65,6 +67,23 @@ struct al_memory {
 	__u64 untracked_blocks; /* no room for their record */
 	/* AL_MEMORY_OBJECTS: small blocks that Python's own allocator gave, took back, and took back without our record */
 	__u64 small_born, small_freed, small_unknown;
+};
+
+/* A task step that has not returned. */
+struct al_step {
+	__u64 sp; /* where the stack was when it began */
+	__u64 task;
+	__u64 began_ns; /* CLOCK_MONOTONIC; 0: not measured */
+	__u32 site; /* 0: not asked for yet */
+	__u32 padding;
+};
+#define AL_MAX_NESTED_STEPS 8
+
+/* `memory_threads`, key: tid. Of a thread of a counted process, first in its value: what user space reads too. */
+struct al_thread_steps {
+	__u32 process; /* the id goes with it: tids are reused */
+	__u32 count; /* how many of the array are in use */
+	struct al_step step[AL_MAX_NESTED_STEPS];
 };
 
 #define AL_SMALL_BYTES 512 /* Python's own allocator serves these, except 0: Objects/obmalloc.c, 3.8 to 3.15 */

@@ -9,6 +9,7 @@
 #define ASYNCLEAK_MEMORY_BPF_H
 
 #include "charge.bpf.h"
+#include "slow_step.bpf.h"
 
 #define AL_STALE_TICKS 10000 /* 10 to 100 s: an allocation that takes longer has lost its return */
 
@@ -170,7 +171,7 @@ static __always_inline void allocation_ends(const void *regs, struct memory_trap
 	__u64 pointer;
 
 	__sync_fetch_and_add(&trap->memory->return_hits, 1);
-	if (!thread || thread->process != trap->memory->process)
+	if (!thread || thread->steps.process != trap->memory->process)
 		return;
 	pending = &thread->pending;
 	if (!pending->sp || pending->noted ||
@@ -271,8 +272,9 @@ static __always_inline void step_begins(const void *regs, struct memory_trap *tr
 		return;
 	if (trap->cookie.third)
 		task = user_u64(task + (__u32)trap->cookie.third * 8);
-	learn_dispatcher(thread, layout, trap->memory->bias);
-	step_begun(thread, stack_pointer(regs), task);
+	if (!(trap->memory->flags & AL_MEMORY_STEPS_ONLY))
+		learn_dispatcher(thread, layout, trap->memory->bias);
+	step_begun(thread, trap->memory, stack_pointer(regs), task);
 }
 
 /* Whether Task.__init__ was told to run the first step at once: a value of its keywords is True. */
@@ -298,20 +300,25 @@ static __always_inline void eager_step_begins(const void *regs, struct memory_tr
 		return;
 	thread = this_thread(trap->memory);
 	if (thread)
-		step_begun(thread, stack_pointer(regs), argument(regs, trap->cookie.first));
+		step_begun(thread, trap->memory, stack_pointer(regs), argument(regs, trap->cookie.first));
 }
 
 static __always_inline void step_ends(const void *regs, struct memory_trap *trap)
 {
 	__u32 tid = bpf_get_current_pid_tgid();
 	struct memory_thread *thread = bpf_map_lookup_elem(&memory_threads, &tid);
+	struct al_step *step;
+	__u64 sp;
 
 	if (trap->cookie.call != AL_CALL_STEP_LEFT)
 		__sync_fetch_and_add(&trap->memory->return_hits, 1);
-	if (!thread || thread->process != trap->memory->process)
+	if (!thread || thread->steps.process != trap->memory->process)
 		return;
 	/* Inside the function the stack may be where it was at its beginning; at its return it is further out. */
-	unwind_steps(thread, stack_pointer(regs) - (trap->cookie.call != AL_CALL_STEP_LEFT));
+	sp = stack_pointer(regs) - (trap->cookie.call != AL_CALL_STEP_LEFT);
+	step = unwind_steps(&thread->steps, sp);
+	if (step && step->began_ns)
+		step_measured(trap->memory, step, sp);
 }
 
 /* The memory is another one from here on. */

@@ -36,15 +36,6 @@ struct {
 	__uint(value_size, sizeof(__u32));
 } free_lines SEC(".maps");
 
-/* A task step that has not returned. */
-struct running_step {
-	__u64 sp; /* where the stack was when it began */
-	__u64 task;
-	__u32 site; /* 0: not asked for yet */
-	__u32 padding;
-};
-#define AL_MAX_NESTED_STEPS 8
-
 /* An allocation that has begun: what its return will need. */
 struct pending_allocation {
 	__u64 sp; /* 0: none */
@@ -58,9 +49,7 @@ struct pending_allocation {
 
 /* A thread of a counted process. Only its own probes touch it; its exit removes it. Key: tid. */
 struct memory_thread {
-	__u32 process; /* the id goes with it: tids are reused. First: user space reads this word alone */
-	__u32 steps; /* how many of the array are in use */
-	struct running_step step[AL_MAX_NESTED_STEPS];
+	struct al_thread_steps steps;
 	struct pending_allocation pending;
 	__u64
 	    passed_on; /* a pointer without a record that Python's own allocator was given: it may pass it on to free() */

@@ -6,8 +6,6 @@
 #include "record.bpf.h"
 #include "site.bpf.h"
 
-#define AL_NO_CORE 0xffffffff
-
 static __noinline struct al_process *new_process(__u32 tgid)
 {
 	struct al_process process = {

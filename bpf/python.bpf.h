@@ -371,4 +371,18 @@ static __always_inline __u32 instruction_offset(const struct al_layout *layout, 
 	return view->instr - (view->code + layout->code_start);
 }
 
+/* The first Python function at or outside FRAME; false: there is none. */
+static __always_inline bool python_frame(const struct frame_shape *shape, const struct al_layout *layout, __u64 frame,
+					 struct frame_view *view)
+{
+	for (int i = 0; i < 4 && frame; i++) { /* entry frames of the C stack come one at a time */
+		if (!view_frame(view, shape, layout, frame))
+			return false;
+		if (view->python)
+			return true;
+		frame = view->back;
+	}
+	return false;
+}
+
 #endif

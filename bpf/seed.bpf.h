@@ -77,14 +77,24 @@ static __noinline int set_aside_task(struct al_process *process, const struct al
 	return 0;
 }
 
-/* A process that may have had no event yet; its core is found at its first creation. */
-static __always_inline __u32 opened_process(__u32 tgid)
+/* A process that may have had no event yet. */
+static __always_inline __u32 opened_process(const struct al_open_process *opening)
 {
+	__u32 tgid = opening->tgid;
 	struct al_process *process = bpf_map_lookup_elem(&processes, &tgid);
+	__u64 *executed;
 
 	if (!process && !is_ignored(tgid))
 		process = new_process(tgid);
-	return process ? process->id : 0;
+	if (!process)
+		return 0;
+	executed = bpf_map_lookup_elem(&execs, &tgid);
+	/* Before its first creation find_core() cannot tell, then it would say the same. */
+	if (process->core == AL_NO_CORE && (!executed || *executed < opening->looked_ns)) {
+		process->bias = opening->bias;
+		process->core = opening->core;
+	}
+	return process->id;
 }
 
 struct forgetting {

@@ -27,41 +27,55 @@ static __always_inline struct memory_thread *this_thread(const struct al_memory 
 	__u32 tid = bpf_get_current_pid_tgid();
 	struct memory_thread *thread = bpf_map_lookup_elem(&memory_threads, &tid);
 
-	if (thread && thread->process == memory->process)
+	if (thread && thread->steps.process == memory->process)
 		return thread;
 	if (bpf_map_update_elem(&memory_threads, &tid, &empty_thread, BPF_ANY))
 		return 0;
 	thread = bpf_map_lookup_elem(&memory_threads, &tid);
 	if (thread)
-		thread->process = memory->process;
+		thread->steps.process = memory->process;
 	return thread;
 }
 
-/* Forgets steps that began further in than SP: they have returned. */
-static __always_inline void unwind_steps(struct memory_thread *thread, __u64 sp)
-{
-	__u32 steps = thread->steps;
+#define AL_STEP_SLOT(steps_) (&(steps_)->step[((steps_)->count - 1) & (AL_MAX_NESTED_STEPS - 1)])
 
-	for (int i = 0; i < AL_MAX_NESTED_STEPS && steps; i++) {
-		if (thread->step[(steps - 1) & (AL_MAX_NESTED_STEPS - 1)].sp > sp)
+/* Takes out steps that began further in than SP: they have returned. The outermost of them, or 0. */
+static __always_inline struct al_step *unwind_steps(struct al_thread_steps *steps, __u64 sp)
+{
+	struct al_step *last = 0;
+
+	for (int i = 0; i < AL_MAX_NESTED_STEPS && steps->count; i++) {
+		struct al_step *step = AL_STEP_SLOT(steps);
+
+		if (step->sp > sp)
 			break;
-		steps--;
+		if (last && last->began_ns) /* nobody saw it return */
+			count(AL_DROP_STEP);
+		last = step;
+		steps->count--;
 	}
-	thread->steps = steps;
+	return last;
 }
 
-static __always_inline void step_begun(struct memory_thread *thread, __u64 sp, __u64 task)
+static __always_inline void step_begun(struct memory_thread *thread, const struct al_memory *memory, __u64 sp,
+				       __u64 task)
 {
-	struct running_step *step;
+	struct al_thread_steps *steps = &thread->steps;
+	struct al_step *step = unwind_steps(steps, sp);
 
-	unwind_steps(thread, sp);
-	if (thread->steps >= AL_MAX_NESTED_STEPS) /* charged to the step around it */
+	if (step && step->began_ns)
+		count(AL_DROP_STEP);
+	if (steps->count >= AL_MAX_NESTED_STEPS) { /* charged to the step around it */
+		if (memory->slow_step_ns)
+			count(AL_DROP_STEP);
 		return;
-	step = &thread->step[thread->steps & (AL_MAX_NESTED_STEPS - 1)];
+	}
+	steps->count++;
+	step = AL_STEP_SLOT(steps);
 	step->sp = sp;
 	step->task = task;
 	step->site = 0;
-	thread->steps++;
+	step->began_ns = memory->slow_step_ns ? bpf_ktime_get_ns() : 0;
 }
 
 /* The tstate of the current thread, whether it holds the GIL or not; 0: it has none. */
@@ -80,7 +94,7 @@ static __always_inline __u64 tstate_of(struct memory_thread *thread, const struc
 		return thread->tstate;
 	}
 	/* It is no thread of Python's, or has let the GIL go, or is in another interpreter. The search is long. */
-	thread->tstate = find_tstate(layout, layout->runtime + bias, thread->process, pthread, &idle);
+	thread->tstate = find_tstate(layout, layout->runtime + bias, thread->steps.process, pthread, &idle);
 	if (!thread->tstate) {
 		thread->tstate = idle;
 		thread->stateless = 256;
@@ -95,20 +109,6 @@ static __noinline __u64 thread_frame(struct memory_thread *thread, const struct 
 	struct tstate_head tstate;
 
 	return tstate_of(thread, layout, bias, &tstate) ? frame_of(&tstate, layout) : 0;
-}
-
-/* The first Python function at or outside FRAME; false: there is none. */
-static __always_inline bool python_frame(const struct frame_shape *shape, const struct al_layout *layout, __u64 frame,
-					 struct frame_view *view)
-{
-	for (int i = 0; i < 4 && frame; i++) { /* entry frames of the C stack come one at a time */
-		if (!view_frame(view, shape, layout, frame))
-			return false;
-		if (view->python)
-			return true;
-		frame = view->back;
-	}
-	return false;
 }
 
 /*
@@ -269,11 +269,11 @@ static __always_inline __u32 site_of_task(const struct al_layout *layout, const 
 static __always_inline __u32 running_site(struct memory_thread *thread, const struct al_layout *layout,
 					  const struct al_memory *memory)
 {
-	struct running_step *step;
+	struct al_step *step;
 
-	if (!thread->steps)
+	if (!thread->steps.count)
 		return taskless_site(layout, memory, running_callback(thread, layout, memory->bias));
-	step = &thread->step[(thread->steps - 1) & (AL_MAX_NESTED_STEPS - 1)];
+	step = AL_STEP_SLOT(&thread->steps);
 	if (!step->site)
 		step->site = site_of_task(layout, memory, step->task);
 	return step->site;

@@ -5,6 +5,7 @@
 
 #include "site.bpf.h"
 #include "seed.bpf.h"
+#include "pending.bpf.h"
 
 /* What a task is about to run, read from its coroutine. */
 struct coroutine_view {
@@ -170,6 +171,15 @@ static __always_inline void leave_site(const struct al_task *task)
 	cohort_add(site, task->born_ns, -1);
 }
 
+/* After leave_site(): it had not finished. */
+static __always_inline void lost_at_site(const struct al_task *task)
+{
+	struct al_site *site = bpf_map_lookup_elem(&sites, &task->site);
+
+	if (site)
+		__sync_fetch_and_add(&site->destroyed_pending, 1);
+}
+
 static __always_inline void enter_site(__u32 id, __u64 now, bool tracked)
 {
 	struct al_site *site = bpf_map_lookup_elem(&sites, &id);
@@ -239,6 +249,8 @@ static __always_inline void task_destroyed(const void *regs, const struct al_bin
 		return;
 	}
 	leave_site(&task);
+	if (ends_pending(process, binary, key.address, &task))
+		lost_at_site(&task);
 }
 
 #endif

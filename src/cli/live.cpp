@@ -71,7 +71,8 @@ live::WatchOptions watch_options(const Options& options) {
   watch.session.max_sites = options.max_sites;
   watch.census_percent = options.census_budget_percent;
   watch.session.max_blocks = options.max_blocks;
-  watch.memory = {options.memory, options.memory_lines, options.min_size, options.overhead_limit_percent};
+  watch.memory = {options.memory, options.memory_lines, options.min_size, options.overhead_limit_percent,
+                  static_cast<std::uint64_t>(options.slow_step_ms.value_or(0) * 1e6)};
   return watch;
 }
 

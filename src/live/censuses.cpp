@@ -44,7 +44,7 @@ void Censuses::look(const probe::Catalog& catalog, const KernelSide& kernel) {
 }
 
 Result<void> Censuses::look_at(const probe::KnownProcess& process, Known& known, const KernelSide& kernel) {
-  const auto opened = kernel.records->open(process.info.pid);
+  const auto opened = kernel.records->open(process);
   if (!opened) return fail(opened.error());
   // The kernel's id is another one after exec, and where the PID is another process's: other types, other tasks.
   if (!known.census || known.census->process().id != opened->id) {

@@ -6,6 +6,7 @@
 #include "probe/clock.h"
 #include "probe/map_reader.h"
 #include "probe/mmap_watch.h"
+#include "probe/slow_steps.h"
 #include "probe/task_records.h"
 
 #include <fmt/format.h>
@@ -84,6 +85,9 @@ Result<LiveSource> LiveSource::make(WatchOptions options) {
   auto epoll = wait_for(*watch);
   if (!epoll) return fail(epoll.error());
   auto state = std::make_unique<State>(std::move(*session), std::move(*watch), std::move(*epoll), std::move(options));
+  if (state->memory.measures_steps()) {  // loading takes longer than a program needs for its first steps
+    if (auto opened = state->session.open_steps(); !opened) return fail(opened.error());
+  }
   auto trap = probe::measure_trap_ns(state->session);
   if (!trap) return fail(trap.error());
   state->trap_ns = *trap;
@@ -114,7 +118,7 @@ Sample LiveSource::sample() {
   state_->censuses.look(state_->catalog, {&state_->records, &state_->reader});
   // After the first look: tasks from before the attach have their sites then.
   state_->memory.update(state_->catalog, state_->records, state_->trap_ns);
-  auto sample = state_->reader.read(state_->trap_ns);
+  auto sample = state_->reader.read(state_->trap_ns, probe::find_running_steps(state_->session, state_->records));
   state_->censuses.add_to(sample);
   state_->memory.add_to(sample, state_->trap_ns);
   return sample;
@@ -126,7 +130,7 @@ Result<Inspection> LiveSource::inspect(const InspectRequest& request) {
   if (process == state_->catalog.processes().end() || reader == nullptr) {
     return live::inspect(request.pid, request);  // says why not, or can without probes
   }
-  const auto opened = state_->records.open(request.pid);
+  const auto opened = state_->records.open(process->second);
   if (!opened) return fail(opened.error());
   return live::inspect(*reader, process->second, request, [&](InspectedTask& task) { state_->tell(task, opened->id); });
 }

@@ -60,7 +60,8 @@ bool MemoryModes::replaced_itself(const probe::KnownProcess& process) const {
 }
 
 bool MemoryModes::is_due(const Known& known) const {
-  return known.mode != known.wanted && !known.counting && (known.trouble.empty() || (known.again && has_room()));
+  return known.mode != known.wanted && !known.counts_allocations() &&
+         (known.trouble.empty() || (known.again && has_room()));
 }
 
 void MemoryModes::update(const probe::Catalog& catalog, probe::TaskRecords& records, double trap_ns) {
@@ -72,14 +73,15 @@ void MemoryModes::update(const probe::Catalog& catalog, probe::TaskRecords& reco
       stop(known);  // it called exec: another memory
       known.trouble.clear();
     }
-    if (known.counting && !pools_agree(known)) {
+    if (known.counts_allocations() && !pools_agree(known)) {
       stop(known);
       begin(known, process, MemoryMode::malloc, records);  // the trouble why stands
-    } else if (known.counting) {
+    } else if (known.counts_allocations()) {
       check_price(known, trap_ns, now_ns);
     } else if (is_due(known)) {
       switch_to(known, process, records);
     }
+    measure_steps(known, process, records);
   }
 }
 
@@ -87,14 +89,16 @@ void MemoryModes::greet(const probe::Catalog& catalog, probe::TaskRecords& recor
   follow(catalog);
   for (auto& [pid, known] : known_) {
     const auto& process = catalog.processes().at(pid);
-    if (process.from_first_task && is_due(known)) switch_to(known, process, records);
+    if (!process.from_first_task) continue;
+    if (is_due(known)) switch_to(known, process, records);
+    measure_steps(known, process, records);
   }
 }
 
 void MemoryModes::switch_to(Known& known, const probe::KnownProcess& process, probe::TaskRecords& records) {
   stop(known);
   known.trouble.clear();
-  if (known.wanted == MemoryMode::objects) return;
+  if (known.wanted == MemoryMode::objects) return measure_steps(known, process, records);
   if (!begin(known, process, known.wanted, records) && known.wanted == MemoryMode::all) {
     begin(known, process, MemoryMode::malloc, records);
   }
@@ -102,6 +106,15 @@ void MemoryModes::switch_to(Known& known, const probe::KnownProcess& process, pr
     known.trouble =
         "this build has an allocator of its own for objects of every size: only what extensions allocate is seen";
   }
+  measure_steps(known, process, records);
+}
+
+void MemoryModes::measure_steps(Known& known, const probe::KnownProcess& process, probe::TaskRecords& records) {
+  if (!measures_steps() || known.counting || !(known.steps_trouble.empty() || known.steps_again)) return;
+  auto counting = start(process, MemoryMode::objects, records);
+  known.steps_again = !counting && replaced_itself(process);
+  known.steps_trouble = counting ? "" : counting.error().message;
+  if (counting) known.counting = std::move(*counting);
 }
 
 bool MemoryModes::begin(Known& known, const probe::KnownProcess& process, MemoryMode mode,
@@ -141,7 +154,7 @@ Result<MemoryChange> MemoryModes::set_next(const probe::KnownProcess& process, p
   auto& known = found->second;
   known.wanted = mode_after(known.wanted);
   switch_to(known, process, records);
-  if (!known.trouble.empty() && !known.counting) return fail(known.trouble);
+  if (!known.trouble.empty() && !known.counts_allocations()) return fail(known.trouble);
   return MemoryChange{known.wanted, known.mode};
 }
 
@@ -161,13 +174,14 @@ Result<MemoryModes::Planned> MemoryModes::plan(const python::MappedFile& file, P
 // In the order in which they are attached: what allocates comes last, when it is known for whom.
 Result<std::vector<MemoryModes::Planned>> MemoryModes::plan_all(const probe::KnownProcess& process,
                                                                 const python::PythonImages& images,
-                                                                const python::MappedFile& provider, MemoryMode mode) {
+                                                                const std::optional<python::MappedFile>& provider,
+                                                                MemoryMode mode) {
   const auto& asyncio = images.asyncio ? *images.asyncio : *images.core;
   const auto steps = [&](const elf::Image& image) { return probe::plan_steps(image, process.binary->plan->init); };
   std::vector<Result<Planned>> plans;
   plans.push_back(plan(asyncio, Part::steps, steps));
   if (mode == MemoryMode::all) plans.push_back(plan(*images.core, Part::objects, probe::plan_object_allocator));
-  plans.push_back(plan(provider, Part::c_allocator, probe::plan_c_allocator));
+  if (provider) plans.push_back(plan(*provider, Part::c_allocator, probe::plan_c_allocator));
   std::vector<Planned> all;
   for (auto& each : plans) {
     if (!each) return fail(each.error());
@@ -184,8 +198,10 @@ al_memory MemoryModes::wire_of(const probe::KnownProcess& process, const elf::Im
   wire.core = process.core->index;
   if (options_.lines) wire.flags |= AL_MEMORY_LINES;
   if (mode == MemoryMode::all) wire.flags |= AL_MEMORY_OBJECTS;
+  if (mode == MemoryMode::objects) wire.flags |= AL_MEMORY_STEPS_ONLY;
   wire.bias = process.bias;
   wire.min_size = options_.min_size;
+  wire.slow_step_ns = options_.slow_step_ns;
   if (const auto truth = core.dynamic_symbol("_Py_TrueStruct")) wire.true_object = *truth + process.bias;
   wire.task_coro = process.objects->task_coro;
   return wire;
@@ -217,13 +233,18 @@ Result<MemoryModes::Counting> MemoryModes::start(const probe::KnownProcess& proc
   if (!images->core) return fail(fmt::format("PID {} runs no Python any more", pid));
   const auto core = probe::read_image(*images->core);
   if (!core) return fail(core.error());
-  const auto provider = python::find_malloc_provider(pid, *core, process.bias);
-  if (!provider) return fail(provider.error());
-  const auto plans = plan_all(process, *images, *provider, mode);
+  const bool steps_only = mode == MemoryMode::objects;
+  std::optional<python::MappedFile> provider;  // of allocations
+  if (!steps_only) {
+    auto found = python::find_malloc_provider(pid, *core, process.bias);
+    if (!found) return fail(found.error());
+    provider = std::move(*found);
+  }
+  const auto plans = plan_all(process, *images, provider, mode);
   if (!plans) return fail(plans.error());
-  const auto opened = records.open(pid);
+  const auto opened = records.open(process);
   if (!opened) return fail(opened.error());
-  auto session = session_.open_memory();
+  auto session = steps_only ? session_.open_steps() : session_.open_memory();
   if (!session) return fail(session.error());
   if (!return_ns_) {
     const auto measured = probe::measure_return_ns(session_);
@@ -241,7 +262,8 @@ Result<MemoryModes::Counting> MemoryModes::start(const probe::KnownProcess& proc
   counting.memory = *memory;
   counting.process = opened->id;
   counting.since_ns = counting.checked_ns = probe::monotonic_ns();
-  counting.allocator = fmt::format("{} ({})", plans->back().plan->allocator, provider->path);
+  counting.steps_only = steps_only;
+  if (provider) counting.allocator = fmt::format("{} ({})", plans->back().plan->allocator, provider->path);
   const auto attached = attach(counting, process, *plans);
   if (!attached) {
     stop(made);
@@ -289,6 +311,7 @@ void MemoryModes::add_to(Sample& sample, double trap_ns) const {
     const auto found = known_.find(process.pid);
     if (found == known_.end() || process.ended) continue;
     const auto& known = found->second;
+    if (!known.steps_trouble.empty()) process.warnings.push_back("--slow-step: " + known.steps_trouble);
     if (known.wanted == MemoryMode::objects && known.trouble.empty()) continue;
     ProcessAllocations& shown = process.allocations.emplace();
     shown.mode = known.mode;
@@ -297,7 +320,7 @@ void MemoryModes::add_to(Sample& sample, double trap_ns) const {
     if (!known.trouble.empty()) {
       process.warnings.push_back(fmt::format("--memory {}: {}", name_of(known.wanted), known.trouble));
     }
-    if (!known.counting) continue;
+    if (!known.counts_allocations()) continue;
     const auto memory = known.counting->counters();
     shown.allocator = known.counting->allocator;
     shown.since_ns = known.counting->since_ns;
@@ -305,6 +328,7 @@ void MemoryModes::add_to(Sample& sample, double trap_ns) const {
     shown.cost_ns_per_hit = hit_cost_ns(memory, trap_ns);
     shown.untracked_blocks = memory.untracked_blocks;
   }
+  sample.probes.slow_step_ns = options_.slow_step_ns;
   if (session_.memory() == nullptr) return;
   sample.probes.blocks_limit = session_.options().max_blocks;
   for (const auto& site : sample.sites) {

@@ -1,5 +1,6 @@
 // Which processes have their allocations counted (--memory, key m): switches the modes on and off, one process at a
-// time, and off again where they cost too much.
+// time, and off again where they cost too much. With --slow-step the steps of all are measured, by the same probes
+// where allocations are counted too.
 //
 // Used by live_source.cpp.
 #pragma once
@@ -28,6 +29,7 @@ struct MemoryOptions {
   bool lines = false;                     // which line of Python allocates
   std::uint64_t min_size = 0;             // bytes; smaller blocks are not counted
   double overhead_limit_percent = 50;     // of one core, for one process; above that its mode is switched off
+  std::uint64_t slow_step_ns = 0;         // longer steps of tasks are counted; 0: steps are not measured
 };
 
 struct MemoryChange {
@@ -52,6 +54,7 @@ class MemoryModes {
   // its allocations are not counted.
   [[nodiscard]] Result<MemoryChange> set_next(const probe::KnownProcess& process, probe::TaskRecords& records);
   void add_to(Sample& sample, double trap_ns) const;
+  [[nodiscard]] bool measures_steps() const { return options_.slow_step_ns > 0; }
 
  private:
   using Plan = std::function<Result<probe::MemoryPlan>(const elf::Image&)>;
@@ -61,7 +64,7 @@ class MemoryModes {
     const probe::MemoryPlan* plan = nullptr;  // in plans_
   };
 
-  struct Counting {  // a process whose allocations are counted
+  struct Counting {  // a process whose allocations are counted, or in mode objects whose steps alone are measured
     probe::MemorySession* session = nullptr;
     std::uint16_t memory = 0;   // al_memory's index
     std::uint32_t process = 0;  // the kernel's id
@@ -71,6 +74,7 @@ class MemoryModes {
     std::uint64_t checked_hits = 0;  // when the price was last looked at
     std::int64_t checked_ns = 0;
     std::optional<PoolCheck> pools;  // until it has decided
+    bool steps_only = false;
     [[nodiscard]] al_memory counters() const { return session->memory(memory); }
   };
   struct Known {
@@ -78,8 +82,9 @@ class MemoryModes {
     const probe::Core* core = nullptr;
     MemoryMode wanted = MemoryMode::objects, mode = MemoryMode::objects;
     std::optional<Counting> counting;
-    std::string trouble;
-    bool again = false;  // what the trouble is may pass
+    std::string trouble, steps_trouble;       // the latter: why its steps are not measured
+    bool again = false, steps_again = false;  // what the trouble is may pass
+    [[nodiscard]] bool counts_allocations() const { return counting && !counting->steps_only; }
   };
 
   void follow(const probe::Catalog& catalog);
@@ -87,12 +92,15 @@ class MemoryModes {
   void switch_to(Known& known, const probe::KnownProcess& process, probe::TaskRecords& records);
   // False: known.trouble says why not.
   bool begin(Known& known, const probe::KnownProcess& process, MemoryMode mode, probe::TaskRecords& records);
+  // With --slow-step, when no mode is in force.
+  void measure_steps(Known& known, const probe::KnownProcess& process, probe::TaskRecords& records);
   [[nodiscard]] Result<Counting> start(const probe::KnownProcess& process, MemoryMode mode,
                                        probe::TaskRecords& records);
   [[nodiscard]] Result<Planned> plan(const python::MappedFile& file, Part part, const Plan& make_plan);
   [[nodiscard]] Result<std::vector<Planned>> plan_all(const probe::KnownProcess& process,
                                                       const python::PythonImages& images,
-                                                      const python::MappedFile& provider, MemoryMode mode);
+                                                      const std::optional<python::MappedFile>& provider,
+                                                      MemoryMode mode);
   [[nodiscard]] al_memory wire_of(const probe::KnownProcess& process, const elf::Image& core, std::uint32_t id,
                                   MemoryMode mode) const;
   [[nodiscard]] Result<void> attach(Counting& counting, const probe::KnownProcess& process,

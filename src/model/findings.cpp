@@ -128,6 +128,40 @@ Finding rss_growth(const ProcessRow& process, const Policy& policy, double since
   return finding;
 }
 
+bool has_slow_steps(const SiteRow& site) {
+  return site.slow_steps && (site.slow_steps->count > 0 || site.slow_steps->running_ns > 0);
+}
+
+Finding slow_step(const SiteRow& site, std::uint64_t threshold_ns, double since_s) {
+  const SlowSteps& steps = *site.slow_steps;
+  const auto duration = [](std::uint64_t ns) { return format_milliseconds(static_cast<double>(ns) / 1e9); };
+  const std::string name = to_printable(site.identity->coroutine);
+  Finding finding = site_finding("slow-step", site, Verdict::growing, since_s);
+  if (steps.running_ns > 0) {
+    finding.why = fmt::format("a step of `{}` has held the loop for {} and goes on", name, duration(steps.running_ns));
+  }
+  if (steps.count > 0) {
+    if (!finding.why.empty()) finding.why += "; before it, ";
+    finding.why +=
+        steps.count == 1 ? fmt::format("1 step of `{}`", name) : fmt::format("{} steps of `{}`", steps.count, name);
+    finding.why += fmt::format(" held the loop for more than {}", duration(threshold_ns));
+    finding.why += (steps.count == 1 ? ": " : "; the longest ") + duration(steps.longest_ns);
+  }
+  if (const std::string place = defined_at(*site.identity); !place.empty()) finding.why += "; " + place;
+  return finding;
+}
+
+// Only what has no reference left is destroyed (by its count, or by the collector): that nobody kept one is shown.
+Finding destroyed_pending(const SiteRow& site, double since_s) {
+  const std::uint64_t count = *site.destroyed_pending;
+  Finding finding = site_finding("destroyed-pending", site, Verdict::growing, since_s);
+  const std::string name = to_printable(site.identity->coroutine);
+  finding.why = count == 1 ? fmt::format("1 task of `{}` was destroyed before it finished", name)
+                           : fmt::format("{} tasks of `{}` were destroyed before they finished", count, name);
+  finding.why += " (nobody kept a reference): keep the task, e.g. in a set with a discard callback; " + place_of(site);
+  return finding;
+}
+
 Finding never_awaited(const ProcessRow& process, const NeverAwaited& coroutines, std::optional<double> growth_per_min,
                       double since_s) {
   Finding finding;

@@ -48,6 +48,13 @@ struct AllocationEvidence {
 [[nodiscard]] bool has_rss_growth(const ProcessRow& process, const Policy& policy);
 [[nodiscard]] Finding rss_growth(const ProcessRow& process, const Policy& policy, double since_s);
 
+// For a site with slow steps; THRESHOLD_NS: what they are longer than.
+[[nodiscard]] Finding slow_step(const SiteRow& site, std::uint64_t threshold_ns, double since_s);
+[[nodiscard]] bool has_slow_steps(const SiteRow& site);
+
+// For a site some of whose tasks were destroyed before they finished.
+[[nodiscard]] Finding destroyed_pending(const SiteRow& site, double since_s);
+
 [[nodiscard]] Finding never_awaited(const ProcessRow& process, const NeverAwaited& coroutines,
                                     std::optional<double> growth_per_min, double since_s);
 

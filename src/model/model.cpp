@@ -193,6 +193,7 @@ void Model::State::add_sites(Report& report, const Sample& sample, const Interva
     if (auto finding = state.finding(site, row, interval, verdict_policy); finding && !site.identity->blocks) {
       report.findings.push_back(std::move(*finding));
     }
+    for (auto& event : state.events(row, sample.probes, interval)) report.findings.push_back(std::move(event));
     if (site.allocations) add_allocations_of(report, site, owner_sample, interval);
     if (process != nullptr) {
       process->verdict = std::max(process->verdict, worst_verdict(row));

@@ -120,6 +120,8 @@ SiteRow SiteState::update(const SiteSample& site, const ProcessSample* process, 
   trend_ = judgement.trend;
   row.verdict = verdict_;
   if (trend_) row.growth_per_min = trend_->growth_per_min;
+  row.slow_steps = site.slow_steps;
+  row.destroyed_pending = site.destroyed_pending;
   row.cohorts = site.cohorts;
   row.history = history_.sparkline();
   return row;
@@ -148,6 +150,18 @@ Accumulating SiteState::accumulating(const SiteRow& row, const VerdictPolicy& po
   }
   if (done > pending) return Accumulating::done;
   return cancelled >= policy.min_rise && cancelled > pending / 2 ? Accumulating::cancel_requested : Accumulating::all;
+}
+
+// What happened stays so: once seen, it is told as long as the site is there.
+std::vector<Finding> SiteState::events(const SiteRow& row, const ProbeSample& probes, const Interval& interval) {
+  std::vector<Finding> found;
+  if (const auto since = slow_.update(has_slow_steps(row), interval.now_s)) {
+    found.push_back(slow_step(row, probes.slow_step_ns, *since));
+  }
+  if (const auto since = lost_.update(row.destroyed_pending.value_or(0) > 0, interval.now_s)) {
+    found.push_back(destroyed_pending(row, *since));
+  }
+  return found;
 }
 
 std::optional<Finding> SiteState::finding(const SiteSample& site, const SiteRow& row, const Interval& interval,

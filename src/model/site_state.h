@@ -11,6 +11,7 @@
 #include <array>
 #include <cstdint>
 #include <optional>
+#include <vector>
 
 namespace asyncleak {
 
@@ -60,6 +61,9 @@ class SiteState {
   [[nodiscard]] std::optional<Finding> finding(const SiteSample& site, const SiteRow& row, const Interval& interval,
                                                const VerdictPolicy& policy);
 
+  // For the row just made: what happened to single tasks of it.
+  [[nodiscard]] std::vector<Finding> events(const SiteRow& row, const ProbeSample& probes, const Interval& interval);
+
   std::uint64_t last_update = 0;  // which update saw it: the others are forgotten
 
  private:
@@ -72,7 +76,7 @@ class SiteState {
   History pending_, done_, cancel_requested_;  // a point per census, tasks only
   std::int64_t census_ns_ = 0;                 // the last one these know
   CreatedTotals created_;
-  Standing standing_;
+  Standing standing_, slow_, lost_;
   Verdict verdict_ = Verdict::fresh;
   std::optional<Trend> trend_;
   std::uint64_t created_total_ = 0, destroyed_total_ = 0;

@@ -112,6 +112,19 @@ void Catalog::attach_warnings(Core& core, const python::MappedFile& file, pid_t 
   if (!attached) core.warnings = fail(attached.error());
 }
 
+// Where a task of BINARY has its fields, whichever of its interpreters made it; nullopt: not known, or not the same.
+std::optional<python::ObjectLayout> Catalog::task_objects(const Binary& binary) const {
+  std::optional<python::ObjectLayout> common;
+  for (const auto index : binary.cores) {
+    const Core* each = core(index);
+    if (each == nullptr || !each->interpreter || !each->interpreter->objects) return std::nullopt;
+    const auto objects = python::fit_task_fields(*each->interpreter->objects, binary.task_fields);
+    if (!objects || (common && common->future_state != objects->future_state)) return std::nullopt;
+    common = *objects;
+  }
+  return common;
+}
+
 Result<Binary*> Catalog::register_binary(const python::MappedFile& file, const Core& core, const std::string& root) {
   auto opened = open_image(file);
   if (!opened) return fail(opened.error());
@@ -134,6 +147,9 @@ Result<Binary*> Catalog::register_binary(const python::MappedFile& file, const C
     al_binary wire = wire_binary(*binary.plan);
     wire.core_count = static_cast<std::uint32_t>(binary.cores.size());
     std::copy(binary.cores.begin(), binary.cores.end(), std::begin(wire.cores));
+    const auto objects = task_objects(binary);
+    binary.tells_pending = objects.has_value();
+    if (objects) add_task_state(wire, *objects);
     if (session_ != nullptr) {
       if (auto stored = session_->set_binary(binary.cookie, wire); !stored) return fail(stored.error());
     }

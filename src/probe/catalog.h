@@ -65,6 +65,7 @@ struct Binary {
   std::vector<std::uint32_t> cores{};
   Attachments probes{};
   std::string attach_error{};
+  bool tells_pending = false;  // whether a destroyed task had finished is known
   [[nodiscard]] std::optional<std::int64_t> attached_since_ns(pid_t pid) const { return probes.since_ns(pid); }
 };
 
@@ -119,6 +120,7 @@ class Catalog {
   };
   Result<void> attach(Attachments& to, const std::string& path, const std::vector<Wanted>& wanted, std::uint32_t cookie,
                       pid_t pid);
+  [[nodiscard]] std::optional<python::ObjectLayout> task_objects(const Binary& binary) const;
   void attach_warnings(Core& core, const python::MappedFile& file, pid_t pid);
   void detach(pid_t pid);
   Result<void> look(pid_t pid, KnownProcess& process);

@@ -29,6 +29,7 @@ constexpr std::array descriptions{
     Description{AL_DROP_SET_ASIDE_FULL, "set_aside_full", "a look for older tasks was given up: too many tasks ended"},
     Description{AL_DROP_SEEDS_FULL, "older_tasks_full", "an older task is not counted: more tasks than --max-tasks"},
     Description{AL_DROP_UNAWAITED, "unawaited_not_found", "a never-awaited coroutine was not counted"},
+    Description{AL_DROP_STEP, "steps_unmeasured", "a step of a task was not measured"},
 };
 static_assert(descriptions.size() == AL_COUNTERS - AL_FIRST_DROP, "every loss counter needs a name");
 

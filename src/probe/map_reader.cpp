@@ -29,6 +29,11 @@ SiteSample allocating(SiteSample site) {
   return site;
 }
 
+SlowSteps slow_steps_of(std::uint32_t id, const al_site& site, const RunningSteps& running) {
+  const auto now = running.find(id);
+  return {site.slow_steps, site.slow_longest_ns, now != running.end() ? now->second : 0};
+}
+
 void add_unawaited(ProcessSample& process, const std::vector<NeverAwaited>& counted) {
   if (counted.empty()) return;  // none, or not known
   process.unawaited = counted;
@@ -100,7 +105,7 @@ ProcessSample MapReader::describe(pid_t pid) const {
   return process;
 }
 
-void MapReader::read_sites(Sample& sample) {
+void MapReader::read_sites(Sample& sample, const RunningSteps& running) {
   const auto used = session_.sites_used();
   const AllocationReader allocations(session_.memory(), identities_, sample.monotonic_ns);
   sample.sites.reserve(used);
@@ -113,6 +118,7 @@ void MapReader::read_sites(Sample& sample) {
       seen.last.comm.assign(reinterpret_cast<const char*>(site.comm),
                             strnlen(reinterpret_cast<const char*>(site.comm), sizeof(site.comm)));
     }
+    note_what_is_known(seen, site.key.process);
     sample.probes.sites_used++;
     if (site.key.stack == AL_STACK_UNAWAITED) {
       read_unawaited(id, site);
@@ -133,6 +139,8 @@ void MapReader::read_sites(Sample& sample) {
     out.destroyed_total = site.destroyed;
     out.preexisting = site.inherited;
     out.untracked = site.untracked;
+    if (seen.tells_pending || site.destroyed_pending > 0) out.destroyed_pending = site.destroyed_pending;
+    if (seen.measures_steps || site.slow_steps > 0) out.slow_steps = slow_steps_of(id, site, running);
     out.first_seen_ns = static_cast<std::int64_t>(site.first_ns);
     out.last_created_ns = static_cast<std::int64_t>(site.last_ns);
     // Inherited tasks are older than their site: nothing is known of before the parent's.
@@ -141,6 +149,13 @@ void MapReader::read_sites(Sample& sample) {
     sample.probes.tasks_used += out.outstanding;
     sample.sites.push_back(std::move(out));
   }
+}
+
+void MapReader::note_what_is_known(Seen& seen, std::uint32_t process) const {
+  const auto known = catalog_.processes().find(seen.pid);
+  seen.tells_pending |=
+      known != catalog_.processes().end() && known->second.binary != nullptr && known->second.binary->tells_pending;
+  seen.measures_steps |= measured_.contains(process);
 }
 
 void MapReader::read_unawaited(std::uint32_t site, const al_site& counters) {
@@ -240,7 +255,7 @@ SiteCode MapReader::code_of(std::uint32_t site) const {
   return code;
 }
 
-Sample MapReader::read(double trap_ns) {
+Sample MapReader::read(double trap_ns, const RunningSteps& running) {
   purge_ended();
   Sample sample;
   sample.wall_ns = clock_ns(CLOCK_REALTIME);
@@ -251,7 +266,13 @@ Sample MapReader::read(double trap_ns) {
   sample.probes = read_probes(counters, trap_ns);
   unawaited_.clear();
   // Sites before processes: a process that ends in between is then seen to have ended.
-  read_sites(sample);
+  measured_.clear();
+  for (const auto* session : session_.step_sessions()) {
+    for (const auto& counted : session->counted()) {
+      if (counted.slow_step_ns > 0) measured_.insert(counted.process);
+    }
+  }
+  read_sites(sample, running);
   read_processes(sample);
   std::map<std::uint32_t, bool> lossy;
   for (const auto& site : sample.sites) {

@@ -7,6 +7,7 @@
 #include "probe/drops.h"
 #include "probe/identities.h"
 #include "probe/session.h"
+#include "probe/slow_steps.h"
 #include "sample/sample.h"
 
 #include <cstdint>
@@ -39,7 +40,7 @@ class MapReader {
   MapReader(Session& session, const Catalog& catalog, bool keep_ended);
 
   // TRAP_NS: measured cost of a uprobe hit without the program.
-  [[nodiscard]] Sample read(double trap_ns);
+  [[nodiscard]] Sample read(double trap_ns, const RunningSteps& running);
 
   [[nodiscard]] TaskTotals totals(std::uint32_t process) const;
   // Null: its names are not to be had yet. Valid until the site is forgotten with its process.
@@ -51,8 +52,9 @@ class MapReader {
     pid_t pid = 0;
     std::uint32_t parent = 0;
     std::uint64_t destroyed_unknown = 0;
-    Coverage coverage = Coverage::since_attach;  // of what the probes saw
-    bool seeded = false;                         // and what was there before them is counted too
+    Coverage coverage = Coverage::since_attach;          // of what the probes saw
+    bool seeded = false;                                 // and what was there before them is counted too
+    bool measures_steps = false, tells_pending = false;  // ever: so it stays when it has ended
     [[nodiscard]] Coverage tasks() const { return seeded ? Coverage::exact : coverage; }
     ProcessSample last;  // what /proc said while it lived
   };
@@ -60,7 +62,8 @@ class MapReader {
   [[nodiscard]] ProbeSample read_probes(const Counters& counters, double trap_ns) const;
   [[nodiscard]] Coverage coverage_of(pid_t pid, const Seen& seen) const;
   [[nodiscard]] ProcessSample describe(pid_t pid) const;
-  void read_sites(Sample& sample);
+  void read_sites(Sample& sample, const RunningSteps& running);
+  void note_what_is_known(Seen& seen, std::uint32_t process) const;
   void read_unawaited(std::uint32_t site, const al_site& counters);
   void read_processes(Sample& sample);
   void purge_ended();
@@ -70,6 +73,7 @@ class MapReader {
   bool keep_ended_;
   Identities identities_;
   std::map<std::uint32_t, Seen> seen_;                            // by process id
+  std::set<std::uint32_t> measured_;                              // process ids whose steps are; of this sample
   std::set<std::uint32_t> ended_;                                 // shown as ended, to be purged
   std::map<std::uint32_t, std::vector<NeverAwaited>> unawaited_;  // by process id; of the sample being read
   std::string host_;

@@ -30,6 +30,13 @@ auto uprobe_programs(const asyncleak_bpf& skeleton) {
                     programs.step_entered, programs.eager_step_entered, programs.step_left};
 }
 
+// Of those, and the tracepoints.
+std::vector<bpf_program*> step_programs(const asyncleak_bpf& skeleton) {
+  const auto& programs = skeleton.progs;
+  return {programs.step_entered, programs.eager_step_entered, programs.step_left, programs.memory_exec,
+          programs.memory_thread_exit};
+}
+
 std::vector<bpf_program*> memory_programs(const asyncleak_bpf& skeleton) {
   const auto uprobes = uprobe_programs(skeleton);
   std::vector<bpf_program*> programs(uprobes.begin(), uprobes.end());
@@ -65,7 +72,7 @@ Result<void> share_maps(asyncleak_bpf& skeleton, const asyncleak_bpf& first) {
 }  // namespace
 
 struct MemorySession::State {
-  std::uint32_t max_sites = 0, buckets = 0;
+  std::uint32_t max_sites = 1, max_lines = 1, buckets = 1;  // the least a map can have: steps alone
   Handle<asyncleak_bpf, asyncleak_bpf::destroy> skeleton;
   SharedArray<al_memory> memories;
   SharedArray<al_site_memory> sites;
@@ -93,7 +100,7 @@ Result<void> MemorySession::State::map_all() {
   auto shared_sites = SharedArray<al_site_memory>::make(bpf_map__fd(maps.site_memory), max_sites, "mapping the bytes");
   if (!shared_sites) return fail(shared_sites.error());
   sites = std::move(*shared_sites);
-  auto shared_lines = SharedArray<al_line>::make(bpf_map__fd(maps.lines), AL_MAX_LINES, "mapping the lines");
+  auto shared_lines = SharedArray<al_line>::make(bpf_map__fd(maps.lines), max_lines, "mapping the lines");
   if (!shared_lines) return fail(shared_lines.error());
   lines = std::move(*shared_lines);
   auto shared = SharedArray<al_allocation_bucket>::make(bpf_map__fd(maps.allocations), buckets, "mapping the blocks");
@@ -107,19 +114,24 @@ void leave_out_memory(asyncleak_bpf& skeleton) {
   for (bpf_map* map : memory_maps(skeleton)) bpf_map__set_autocreate(map, false);
 }
 
-Result<std::unique_ptr<MemorySession>> MemorySession::make(const SessionOptions& options, const asyncleak_bpf& first) {
+Result<std::unique_ptr<MemorySession>> MemorySession::make(const SessionOptions& options, Use use,
+                                                           const asyncleak_bpf& first) {
   auto state = std::make_unique<State>();
-  state->max_sites = options.max_sites;
-  state->buckets = std::max<std::uint32_t>(1, options.max_blocks / AL_BUCKET_SLOTS * slots_per_block);
+  if (use == Use::allocations) {
+    state->max_sites = options.max_sites;
+    state->max_lines = AL_MAX_LINES;
+    state->buckets = std::max<std::uint32_t>(1, options.max_blocks / AL_BUCKET_SLOTS * slots_per_block);
+  }
   const auto opened = open_programs(options);
   if (!opened) return fail(opened.error());
   state->skeleton.reset(*opened);
   auto& skeleton = *state->skeleton;
   skeleton.rodata->al_allocation_buckets = state->buckets;
-  bpf_map__set_max_entries(skeleton.maps.site_memory, options.max_sites);
+  bpf_map__set_max_entries(skeleton.maps.site_memory, state->max_sites);
+  bpf_map__set_max_entries(skeleton.maps.lines, state->max_lines);
   bpf_map__set_max_entries(skeleton.maps.allocations, state->buckets);
   if (auto shared = share_maps(skeleton, first); !shared) return fail(shared.error());
-  const auto wanted = memory_programs(skeleton);
+  const auto wanted = use == Use::steps ? step_programs(skeleton) : memory_programs(skeleton);
   bpf_program* program = nullptr;
   bpf_object__for_each_program(program, skeleton.obj) {
     bpf_program__set_autoload(program, std::find(wanted.begin(), wanted.end(), program) != wanted.end());
@@ -128,7 +140,7 @@ Result<std::unique_ptr<MemorySession>> MemorySession::make(const SessionOptions&
   if (const int error = asyncleak_bpf::load(&skeleton); error != 0) {
     auto why = load_error(-error);
     if (error == -ENOMEM) why.advice = "give a lower --max-blocks";
-    return fail(within("--memory", std::move(why)));
+    return fail(within(use == Use::steps ? "--slow-step" : "--memory", std::move(why)));
   }
   for (auto [entry, link] : {std::pair{skeleton.progs.memory_exec, &skeleton.links.memory_exec},
                              std::pair{skeleton.progs.memory_thread_exit, &skeleton.links.memory_thread_exit}}) {
@@ -213,7 +225,7 @@ al_site_memory MemorySession::site(std::uint32_t id) const {
 }
 
 std::uint32_t MemorySession::State::lines_used() const {
-  return std::min<std::uint32_t>(load(skeleton->bss->al_line_ids_used), AL_MAX_LINES - 1);
+  return std::min<std::uint32_t>(load(skeleton->bss->al_line_ids_used), max_lines - 1);
 }
 
 std::uint32_t MemorySession::lines_used() const { return state_->lines_used(); }
@@ -252,7 +264,7 @@ void MemorySession::State::forget_blocks(std::uint32_t process) {
 // Those that live on would go on, when they are counted again, with steps and an allocation that ended unseen.
 void MemorySession::State::forget_threads(std::uint32_t process) {
   const auto* map = skeleton->maps.memory_threads;
-  std::vector<std::byte> thread(bpf_map__value_size(map));  // struct memory_thread: the process is its first word
+  std::vector<std::byte> thread(bpf_map__value_size(map));  // struct memory_thread: al_thread_steps comes first
   std::vector<std::uint32_t> threads;
   for_each_key<std::uint32_t>(bpf_map__fd(map), [&](std::uint32_t tid) {
     std::uint32_t owner = 0;
@@ -261,6 +273,33 @@ void MemorySession::State::forget_threads(std::uint32_t process) {
     if (owner == process) threads.push_back(tid);
   });
   for (const auto tid : threads) bpf_map_delete_elem(bpf_map__fd(map), &tid);
+}
+
+std::vector<ThreadSteps> MemorySession::threads_in_steps() const {
+  const auto* map = state_->skeleton->maps.memory_threads;
+  const auto measured = counted();
+  std::vector<ThreadSteps> threads;
+  std::vector<std::byte> value(bpf_map__value_size(map));
+  const auto read = [&](std::uint32_t tid, al_thread_steps& steps) {
+    if (bpf_map_lookup_elem(bpf_map__fd(map), &tid, value.data()) != 0) return false;
+    std::memcpy(&steps, value.data(), sizeof(steps));
+    return true;
+  };
+  for_each_key<std::uint32_t>(bpf_map__fd(map), [&](std::uint32_t tid) {
+    ThreadSteps thread;
+    al_thread_steps again{};
+    // Twice the same: a step that began while it was copied would have the time of another.
+    if (!read(tid, thread.steps) || thread.steps.count == 0 || !read(tid, again)) return;
+    if (std::memcmp(&again, &thread.steps, sizeof(again)) != 0) return;
+    const auto owner = std::ranges::find(measured, thread.steps.process, &al_memory::process);
+    if (owner == measured.end() || owner->slow_step_ns == 0) return;
+    thread.steps.count = std::min<std::uint32_t>(thread.steps.count, AL_MAX_NESTED_STEPS);
+    thread.tgid = owner->tgid;
+    thread.tid = tid;
+    thread.slow_step_ns = owner->slow_step_ns;
+    threads.push_back(thread);
+  });
+  return threads;
 }
 
 void MemorySession::forget(std::uint32_t process) {

@@ -1,7 +1,9 @@
 // The BPF programs and maps of the memory modes, on top of a Session whose other maps they share. Loaded when a
-// mode is first switched on; with --memory objects nothing of this exists.
+// mode is first switched on; with --memory objects nothing of this exists. The step probes alone, for --slow-step, are
+// another one of these, with tables of no size.
 //
-// Used by session.cpp (makes it), src/live (memory modes) and map_reader.cpp. Knows maps, not processes.
+// Used by session.cpp (makes it), src/live (memory modes), slow_steps.cpp and map_reader.cpp. Knows maps, not
+// processes.
 #pragma once
 
 #include "asyncleak_memory.h"
@@ -38,12 +40,20 @@ struct MemoryProbe {
   bool at_return = false;     // of the call that passes file_offset with its return address on top of the stack
 };
 
+// A thread that runs a task, of a process whose steps are measured.
+struct ThreadSteps {
+  std::uint32_t tgid = 0, tid = 0;
+  std::uint64_t slow_step_ns = 0;
+  al_thread_steps steps{};
+};
+
 // Of a skeleton that is opened and not loaded: nothing of the memory modes.
 void leave_out_memory(asyncleak_bpf& skeleton);
 
 class MemorySession {
  public:
-  [[nodiscard]] static Result<std::unique_ptr<MemorySession>> make(const SessionOptions& options,
+  enum class Use { allocations, steps };
+  [[nodiscard]] static Result<std::unique_ptr<MemorySession>> make(const SessionOptions& options, Use use,
                                                                    const asyncleak_bpf& first);
   MemorySession(const MemorySession&) = delete;
   MemorySession& operator=(const MemorySession&) = delete;
@@ -64,6 +74,8 @@ class MemorySession {
   [[nodiscard]] al_site_memory site(std::uint32_t id) const;
   [[nodiscard]] std::uint32_t lines_used() const;
   [[nodiscard]] al_line line(std::uint32_t index) const;
+
+  [[nodiscard]] std::vector<ThreadSteps> threads_in_steps() const;
 
   // Blocks, lines and threads of a process that ended or is not counted any more.
   void forget(std::uint32_t process);

@@ -7,6 +7,7 @@
 #include "elf/image.h"
 #include "elf/placement.h"
 #include "elf/task_functions.h"
+#include "python/object_layout.h"
 #include "util/result.h"
 
 #include <string>
@@ -24,5 +25,7 @@ struct ProbePlan {
 
 // The registers of the plan as the kernel side wants them; cores are left to the caller.
 [[nodiscard]] al_binary wire_binary(const ProbePlan& plan);
+// Whether a task that is destroyed had finished is to be read from it.
+void add_task_state(al_binary& binary, const python::ObjectLayout& objects);
 
 }  // namespace asyncleak::probe

@@ -48,7 +48,7 @@ struct Session::State {
   Handle<asyncleak_bpf, asyncleak_bpf::destroy> skeleton;
   SharedArray<al_site> sites;
   SharedArray<al_batch> batch;
-  std::unique_ptr<MemorySession> memory;
+  std::unique_ptr<MemorySession> memory, steps;
 
   [[nodiscard]] int fd(const bpf_map* map) const { return bpf_map__fd(map); }
   [[nodiscard]] Result<void> update(const bpf_map* map, const void* key, const void* value, std::string_view what) {
@@ -63,6 +63,14 @@ struct Session::State {
     if (__atomic_load_n(&used, __ATOMIC_ACQUIRE) + 1 >= options.max_sites) return 0;
     id = __atomic_add_fetch(&used, 1, __ATOMIC_ACQ_REL);
     return id < options.max_sites ? id : 0;
+  }
+  [[nodiscard]] Result<MemorySession*> open(std::unique_ptr<MemorySession>& session, MemorySession::Use use) const {
+    if (!session) {
+      auto opened = MemorySession::make(options, use, *skeleton);
+      if (!opened) return fail(opened.error());
+      session = std::move(*opened);
+    }
+    return session.get();
   }
   void give_back_site(std::uint32_t id) {
     bpf_map_delete_elem(fd(skeleton->maps.origins), &id);
@@ -147,18 +155,22 @@ Result<Attachment> Session::attach(const std::string& path, const std::vector<Pr
   return Attachment::make(path, probes, pid);
 }
 
-Result<MemorySession*> Session::open_memory() {
-  if (!state_->memory) {
-    auto opened = MemorySession::make(state_->options, *state_->skeleton);
-    if (!opened) return fail(opened.error());
-    state_->memory = std::move(*opened);
+Result<MemorySession*> Session::open_memory() { return state_->open(state_->memory, MemorySession::Use::allocations); }
+
+Result<MemorySession*> Session::open_steps() { return state_->open(state_->steps, MemorySession::Use::steps); }
+
+std::vector<const MemorySession*> Session::step_sessions() const {
+  std::vector<const MemorySession*> open;
+  for (const auto* each : {&state_->memory, &state_->steps}) {
+    if (*each) open.push_back(each->get());
   }
-  return state_->memory.get();
+  return open;
 }
 
 MemorySession* Session::memory() const { return state_->memory.get(); }
 
 void Session::forget_allocations(std::uint32_t process) {
+  if (state_->steps) state_->steps->forget(process);
   if (!state_->memory) return;
   state_->memory->forget(process);
   for (std::uint32_t id = 1; id <= sites_used(); id++) {
@@ -182,6 +194,7 @@ al_site Session::site(std::uint32_t id) const {
   al_site copy = shared;
   // What ended first: also as it comes, the difference is never below zero.
   read_at_once(shared.destroyed, [&] {
+    copy.destroyed_pending = load(shared.destroyed_pending);
     copy.destroyed = load(shared.destroyed);
     copy.untracked = load(shared.untracked);
     copy.inherited = load(shared.inherited);

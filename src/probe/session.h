@@ -83,6 +83,10 @@ class Session {
   // The memory modes on top of this session, loaded when first asked for.
   [[nodiscard]] Result<MemorySession*> open_memory();
   [[nodiscard]] MemorySession* memory() const;  // null: not asked for
+  // The step probes alone (--slow-step), beside it: the tables of the memory modes are large.
+  [[nodiscard]] Result<MemorySession*> open_steps();
+  // Of both those that are open.
+  [[nodiscard]] std::vector<const MemorySession*> step_sessions() const;
   // What they counted of a process that is not counted any more.
   void forget_allocations(std::uint32_t process);
 

@@ -62,8 +62,13 @@ Result<void> for_each_batch(std::span<const std::uint64_t> addresses, Call call)
 
 }  // namespace
 
-Result<OpenedProcess> TaskRecords::open(pid_t pid) {
-  al_open_process opening{static_cast<std::uint32_t>(pid), 0};
+Result<OpenedProcess> TaskRecords::open(const KnownProcess& known) {
+  const pid_t pid = known.info.pid;
+  al_open_process opening{};
+  opening.tgid = static_cast<std::uint32_t>(pid);
+  opening.looked_ns = static_cast<std::uint64_t>(known.looked_ns);
+  opening.bias = known.bias;
+  opening.core = known.core != nullptr ? known.core->index : AL_NO_CORE;
   const auto what = fmt::format("opening PID {}", pid);
   if (auto ran = run(programs_.open_process, opening, what); !ran) return fail(ran.error());
   if (opening.process == 0) return fail(what + ": not watched, or too many processes", {}, ErrorKind::unobservable);

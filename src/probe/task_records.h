@@ -8,6 +8,7 @@
 // whose reference count is not zero.
 #pragma once
 
+#include "probe/catalog.h"
 #include "probe/session.h"
 #include "util/result.h"
 
@@ -51,7 +52,7 @@ class TaskRecords {
   explicit TaskRecords(Session& session) : session_(session), programs_(session.record_programs()) {}
 
   // Also a process without any event so far. unobservable when it is ending, gone or not watched.
-  [[nodiscard]] Result<OpenedProcess> open(pid_t pid);
+  [[nodiscard]] Result<OpenedProcess> open(const KnownProcess& process);
 
   // From here on every task that ends is set aside.
   [[nodiscard]] Result<void> begin_seeding(const OpenedProcess& process);

@@ -78,6 +78,15 @@ void add_allocated(Json& json, const SiteRow& row, bool lines, std::int64_t now_
   });
 }
 
+Json slow_steps_json(const std::optional<SlowSteps>& steps) {
+  if (!steps) return nullptr;
+  const auto seconds = [](std::uint64_t ns) {
+    return ns > 0 ? or_null(std::optional(static_cast<double>(ns) / 1e9)) : Json();
+  };
+  return {
+      {"count", steps->count}, {"longest_s", seconds(steps->longest_ns)}, {"running_s", seconds(steps->running_ns)}};
+}
+
 Json process_json(const ProcessRow& row, std::int64_t now_ns) {
   const ProcessSample& process = row.process;
   const bool observed = process.tasks != Coverage::none;
@@ -133,6 +142,7 @@ Json site_json(const SiteRow& row, const ProcessRow* process, std::int64_t now_n
       {"preexisting", row.preexisting},
       {"created_total", or_null(row.created_total)},
       {"destroyed_total", or_null(row.destroyed_total)},
+      {"destroyed_pending", or_null(row.destroyed_pending)},
       {"created_per_s", or_null(row.created_per_s)},
       {"destroyed_per_s", or_null(row.destroyed_per_s)},
       {"growth_per_min", or_null(row.growth_per_min)},
@@ -147,6 +157,7 @@ Json site_json(const SiteRow& row, const ProcessRow* process, std::int64_t now_n
       {"held_at_least", row.held ? Json(row.held->at_least) : Json()},
       {"buffered_bytes", or_null(row.buffered_bytes)},
       {"holders", row.holders},
+      {"slow_steps", slow_steps_json(row.slow_steps)},
       {"verdict", std::string(name_of(worst_verdict(row)))},
       {"confidence", or_null(row.confidence)},
   });

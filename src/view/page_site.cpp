@@ -72,6 +72,23 @@ void add_counts(std::vector<Line>& lines, const SiteRow& site) {
                    {or_unknown(site.median_age_s, format_duration), Role::header}});
 }
 
+void add_events(std::vector<Line>& lines, const SiteRow& site, std::uint64_t slow_step_ns) {
+  const auto duration = [](std::uint64_t ns) { return format_milliseconds(static_cast<double>(ns) / 1e9); };
+  if (site.destroyed_pending.value_or(0) > 0) {
+    lines.push_back(
+        {{"Lost    "}, {format_whole(*site.destroyed_pending), Role::warn}, {" destroyed before they finished"}});
+  }
+  if (!site.slow_steps) return;
+  const SlowSteps& steps = *site.slow_steps;
+  Line line = {{"Steps   "},
+               {format_whole(steps.count), steps.count > 0 ? Role::warn : Role::header},
+               {" held the loop for more than " + duration(slow_step_ns)}};
+  if (steps.count > 0) line.push_back({", the longest " + duration(steps.longest_ns)});
+  if (steps.running_ns > 0)
+    line.push_back({"; one has for " + duration(steps.running_ns) + " and goes on", Role::warn});
+  lines.push_back(std::move(line));
+}
+
 void add_states(std::vector<Line>& lines, const SiteRow& site) {
   if (!site.pending || !site.done) return;
   const auto of_them = [](const std::optional<std::uint64_t>& count, std::string_view what) {
@@ -171,6 +188,7 @@ std::vector<Line> site_lines(const Report& report, const UiState& ui, Size size)
   add_identity(lines, *site, process, size.columns);
   add_counts(lines, *site);
   add_states(lines, *site);
+  add_events(lines, *site, report.probes.slow_step_ns);
   add_memory(lines, *site, size.columns);
   if (process != nullptr && process->process.census && !site->identity->blocks) {
     add_labelled(lines, "Census", census_line(process->process, report.monotonic_ns), size.columns);

@@ -106,6 +106,10 @@ struct SiteFamilies {
                "Task objects that exist, by state; outstanding where the state is not known."};
   Family created{"asyncleak_tasks_created_total", "counter", "Tasks created since watching began."};
   Family destroyed{"asyncleak_tasks_destroyed_total", "counter", "Tasks destroyed since watching began."};
+  Family lost{"asyncleak_tasks_destroyed_pending_total", "counter",
+              "Tasks destroyed before they finished, since watching began."};
+  Family slow{"asyncleak_slow_steps_total", "counter",
+              "Steps of tasks that held their event loop for longer than --slow-step."};
   Family bytes{"asyncleak_site_bytes", "gauge",
                "Bytes that a site allocated and did not free, by the mode of counting."};
   Family oldest{"asyncleak_oldest_task_seconds", "gauge", "Age of the oldest outstanding task.",
@@ -120,11 +124,13 @@ struct SiteFamilies {
     }
     if (row.created_total) created.add(labels, *row.created_total);
     if (row.destroyed_total) destroyed.add(labels, *row.destroyed_total);
+    if (row.destroyed_pending) lost.add(labels, *row.destroyed_pending);
+    if (row.slow_steps) slow.add(labels, row.slow_steps->count);
     if (row.oldest_s) oldest.add(labels, *row.oldest_s);
   }
 
   void write(std::string& out) const {
-    for (const Family* family : {&tasks, &created, &destroyed, &bytes, &oldest}) family->write(out);
+    for (const Family* family : {&tasks, &created, &destroyed, &lost, &slow, &bytes, &oldest}) family->write(out);
   }
 };
 

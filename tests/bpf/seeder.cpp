@@ -11,7 +11,9 @@ al_batch& shared_batch() { return *kernel().map("batch").find<al_batch>(std::uin
 }  // namespace
 
 Seeder::Seeder(std::uint32_t tgid) : tgid_(tgid) {
-  al_open_process opening{tgid, 0};
+  al_open_process opening{};
+  opening.tgid = tgid;
+  opening.core = AL_NO_CORE;
   open_process(&opening);
   process_ = opening.process;
 }

@@ -36,7 +36,7 @@ struct Budget {
 };
 constexpr std::array budgets = {
     Budget{"task_init", 90'000, 28'000},
-    Budget{"task_dealloc", 4'500, 3'600},
+    Budget{"task_dealloc", 11'000, 11'000},
     Budget{"unawaited_warning", 9'000, 9'800},
     Budget{"calibrate", 10, 100},
     Budget{"process_fork", 50'000, 5'000},
@@ -51,9 +51,9 @@ constexpr std::array budgets = {
     Budget{"allocated", 28'000, 25'000},
     Budget{"passing_malloc", 26'000, 26'000},
     Budget{"freeing", 2'600, 3'900},
-    Budget{"step_entered", 2'800, 5'500},
+    Budget{"step_entered", 5'400, 6'800},
     Budget{"eager_step_entered", 1'300, 3'000},
-    Budget{"step_left", 450, 800},
+    Budget{"step_left", 5'000, 10'800},
     Budget{"memory_exec", 60, 300},
     Budget{"memory_thread_exit", 20, 150},
 };

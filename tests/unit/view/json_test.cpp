@@ -25,21 +25,21 @@ TEST_CASE("the contract, literally") {
       R"("created_at":[{"function":"create_task","file":"/usr/lib/python3.11/asyncio/tasks.py","line":371},)"
       R"({"function":"handler","file":"/srv/app.py","line":31}],"waiting_at":null,"waiting_here":null,"waiting_of":null,)"
       R"("outstanding":412,"pending":null,"done":null,"cancel_requested":null,"preexisting":0,)"
-      R"("created_total":12420,"destroyed_total":12008,"created_per_s":2.0,"destroyed_per_s":0.5,)"
+      R"("created_total":12420,"destroyed_total":12008,"destroyed_pending":null,"created_per_s":2.0,"destroyed_per_s":0.5,)"
       R"("growth_per_min":84.0,"oldest_s":298.0,"median_age_s":149.0,)"
       R"("bytes":null,"allocated_bytes":null,"allocated_blocks":null,"allocated_total_bytes":null,)"
       R"("freed_total_bytes":null,"allocated_growth_per_min":null,"allocated_ages":null,"allocated_lines":null,)"
       R"("held_bytes":null,"held_error_bytes":null,"held_at_least":null,)"
-      R"("buffered_bytes":null,"holders":[],"verdict":"leak","confidence":0.978},)"
+      R"("buffered_bytes":null,"holders":[],"slow_steps":null,"verdict":"leak","confidence":0.978},)"
       R"({"pid":42,"site":"0608263f13e143b4","kind":"task","coroutine":"Pool.worker","file":"/srv/app.py","line":12,)"
       R"("created_at":[],"waiting_at":null,"waiting_here":null,"waiting_of":null,)"
       R"("outstanding":8,"pending":null,"done":null,"cancel_requested":null,"preexisting":0,)"
-      R"("created_total":8,"destroyed_total":0,"created_per_s":0.0,"destroyed_per_s":0.0,)"
+      R"("created_total":8,"destroyed_total":0,"destroyed_pending":null,"created_per_s":0.0,"destroyed_per_s":0.0,)"
       R"("growth_per_min":0.0,"oldest_s":4000.0,"median_age_s":4000.0,)"
       R"("bytes":null,"allocated_bytes":null,"allocated_blocks":null,"allocated_total_bytes":null,)"
       R"("freed_total_bytes":null,"allocated_growth_per_min":null,"allocated_ages":null,"allocated_lines":null,)"
       R"("held_bytes":null,"held_error_bytes":null,"held_at_least":null,)"
-      R"("buffered_bytes":null,"holders":[],"verdict":"steady","confidence":null}],)"
+      R"("buffered_bytes":null,"holders":[],"slow_steps":null,"verdict":"steady","confidence":null}],)"
       R"("findings":[{"kind":"task-leak","severity":"leak","confidence":0.978,"pid":42,"site":"326151e1da7f6050","coroutine":"Conn.waiter","file":"/srv/app.py","line":12,)"
       R"("created_at":[{"function":"create_task","file":"/usr/lib/python3.11/asyncio/tasks.py","line":371},)"
       R"({"function":"handler","file":"/srv/app.py","line":31}],)"
@@ -71,11 +71,11 @@ TEST_CASE("what the census saw of a process and of its sites") {
                  R"({"function":"refresh","file":"/srv/shop/cart.py","line":57}],"waiting_here":37,"waiting_of":40,)"
                  R"("outstanding":812,"pending":800,"done":12,"cancel_requested":3,)"));
   CHECK(contains(R"j("held_bytes":100663296,"held_error_bytes":4194304.0,"held_at_least":false,"buffered_bytes":null,)j"
-                 R"j("holders":["set `background` of module app (812 items)"],"verdict":"leak","confidence":0.93)j"));
+                 R"j("holders":["set `background` of module app (812 items)"],"slow_steps":null,"verdict":"leak","confidence":0.93)j"));
   CHECK(contains(R"("kind":"timer","coroutine":"Cache.expire","file":"/srv/shop/feed.py","line":9,"created_at":[],)"
                  R"("waiting_at":null,"waiting_here":null,"waiting_of":null,"outstanding":1198,"pending":null,)"
                  R"("done":null,"cancel_requested":null,"preexisting":0,"created_total":null,"destroyed_total":null,)"
-                 R"("created_per_s":null,)"));
+                 R"("destroyed_pending":null,"created_per_s":null,)"));
 }
 
 TEST_CASE("an empty first report has nulls, not zeros") {
