@@ -15,13 +15,11 @@ import unittest
 import interpreters
 from census_compare import holder_differences, inspect_differences
 from census_frames import column_sum, frame_differences, outstanding_differences, row_differences, sites_of
+from census_leaks import PATTERNS
 from processes import FRAME_S, HERE, SCENARIOS, TOOL, Deadline, Failure, Target, Tool, process_row, watches
 from run_e2e import SKIPPED, reason_to_skip
 
-LEAKS = os.path.join(HERE, "leaks")
-sys.path.insert(0, LEAKS)
-from expectations import PATTERNS  # noqa: E402
-
+LEAKS = os.path.join(os.path.dirname(HERE), "cases", "programs")
 KINDS = ("states", "chains", "coroutines", "timers", "transports", "queues", "loops", "locals", "holders")
 DELAY = "0.5"
 INSPECT_S = 30  # with 100,000 tasks to print
@@ -238,11 +236,11 @@ def inspected_differences(document, pattern, row):
 
 
 class Leaks(Case):
-    """leaks/*.py: the row appears, with its place, its count and its holder."""
+    """Leaking programs of tests/cases: the row appears, with its place, its count and its holder."""
 
 
 class Twins(Case):
-    """leaks/*.py fixed: the row stays flat."""
+    """Their corrected twins: the row stays flat."""
 
 
 for each_pattern in PATTERNS:

@@ -1,11 +1,9 @@
 """A websocket server whose clients vanish without closing. Twin: it asks them for a sign of life."""
 
 import asyncio
-import base64
 import logging
-import os
-import socket
 
+import peers
 from service import FIXED, not_applicable, row, serve
 
 try:
@@ -15,11 +13,6 @@ except ImportError:
     not_applicable("needs the package python3-websockets")
 
 logging.disable(logging.ERROR)  # of connections that are lost
-REQUEST = (
-    "GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-    "Sec-WebSocket-Key: %s\r\nSec-WebSocket-Version: 13\r\n\r\n"
-)
-vanished = []  # their sockets: open, but nobody reads or answers
 server = None
 
 
@@ -36,13 +29,7 @@ async def start():
 
 
 def connect():
-    wire = socket.create_connection(server.sockets[0].getsockname())
-    wire.sendall((REQUEST % base64.b64encode(os.urandom(16)).decode()).encode())
-    answer = b""
-    while b"\r\n\r\n" not in answer:
-        answer += wire.recv(4096)
-    assert answer.startswith(b"HTTP/1.1 101"), answer
-    vanished.append(wire)
+    peers.vanish(peers.upgrade(server.sockets[0].getsockname()[1]))
 
 
 async def request(number):

@@ -1,8 +1,8 @@
-"""What the leaking programs share: a mild, steady load, and how they speak with the test.
+"""What the programs of the corpus share: a mild, steady load, and how they speak with the test.
 
 Says {"ready": pid}; at the first "go" the load begins, at the second it ends and the program says what a tool has to
-show of it; at the third, or at the end of standard input at any time, the program ends. `PROGRAM fixed` is the
-corrected twin.
+show of it, and how that grew meanwhile; at the third, or at the end of standard input at any time, the program ends.
+`PROGRAM fixed` is the corrected twin of a leaking program.
 """
 
 import asyncio
@@ -11,9 +11,17 @@ import json
 import os
 import sys
 import time
+import types
 
 FIXED = "fixed" in sys.argv[1:]
+COUNT_S = 5  # so often a program counts what it leaks, while it works
+
 at_rest = False  # what works besides the load stops, too
+begun = 0.0  # when the load began
+
+# Before 3.10 a lock or an event belongs to the loop that was current when it was made, a global one to this.
+loop = asyncio.new_event_loop()
+asyncio.set_event_loop(loop)
 
 
 def say(document):
@@ -52,6 +60,23 @@ def row_of_type(kind, name, count):
     return {"kind": kind, "name": name, "file": None, "line": None, "count": count, "holder": []}
 
 
+def objects_of(kind):
+    """How many instances of this type the collector knows."""
+    return sum(type(each) is kind for each in gc.get_objects())
+
+
+def _alive():
+    """Of everything of asyncio, how much is left: what has leaked without being suspected."""
+    counts = dict.fromkeys(("tasks", "coroutines", "asyncgens", "transports"), 0)
+    for each in gc.get_objects():
+        kinds = type(each).__mro__
+        counts["tasks"] += asyncio.Task in kinds
+        counts["coroutines"] += types.CoroutineType in kinds
+        counts["asyncgens"] += types.AsyncGeneratorType in kinds
+        counts["transports"] += asyncio.BaseTransport in kinds
+    return counts
+
+
 class _Lines:
     def __init__(self, loop):
         self._heard = asyncio.Semaphore(0)
@@ -70,14 +95,22 @@ class _Lines:
         await self._heard.acquire()
 
 
-async def _load(operation, rate, lines):
-    """RATE operations a second, one after the other; those that are late are made up for."""
-    number, begun = 0, time.monotonic()
+def elapsed():
+    """Seconds of load."""
+    return time.monotonic() - begun
+
+
+async def _load(operation, truth, rate, lines):
+    """RATE operations a second, one after the other; those that are late are made up for. Also counts."""
+    global begun
+    number, begun, counts = 0, time.monotonic(), []
     while lines.count < 2:
         await operation(number)
         number += 1
-        await asyncio.sleep(max(0, begun + number / rate - time.monotonic()))
-    return number
+        if elapsed() >= COUNT_S * (len(counts) + 1):
+            counts.append(truth()["count"])
+        await asyncio.sleep(max(0, number / rate - elapsed()))
+    return number, counts
 
 
 async def _serve(operation, truth, rate, start):
@@ -87,19 +120,17 @@ async def _serve(operation, truth, rate, start):
         await start()
     say({"ready": os.getpid(), "python": sys.version.split()[0], "fixed": FIXED})
     await lines.next()
-    operations = await _load(operation, rate, lines)
+    operations, counts = await _load(operation, truth, rate, lines)
     await lines.next()
     at_rest = True
     await asyncio.sleep(0.5)
     gc.collect()
-    say({"pid": os.getpid(), "operations": operations, "row": truth()})
+    say({"pid": os.getpid(), "operations": operations, "row": truth(), "counts": counts, "alive": _alive()})
     await lines.next()
 
 
 def serve(operation, truth, rate=50, start=None):
     """operation(number): one request. truth(): the row that a tool must show. start(): what has to be there first."""
-    loop = asyncio.new_event_loop()
-    asyncio.set_event_loop(loop)
     loop.set_exception_handler(lambda loop, context: None)
     loop.run_until_complete(_serve(operation, truth, rate, start))
     os._exit(0)  # what has leaked would hold up an orderly end

@@ -1,4 +1,4 @@
-"""What the tool must show of each leaking program, and how small the same row stays in its corrected twin.
+"""What the census must show of some leaking programs of tests/cases, and how small the row stays in the twin.
 
 Used by test_census.py. The file, the line and the count come from the program itself, when it is at rest.
 """

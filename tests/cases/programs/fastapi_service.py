@@ -1,0 +1,54 @@
+"""fastapi under load: dependencies, background tasks, and a websocket that is closed."""
+
+import asyncio
+
+import peers
+from service import not_applicable, row, serve, tasks_of
+
+try:
+    import uvicorn
+    from fastapi import BackgroundTasks, FastAPI, WebSocket
+except ImportError:
+    not_applicable("needs the packages python3-fastapi and python3-uvicorn")
+
+app = FastAPI()
+
+
+async def send_receipt(order):
+    await asyncio.sleep(0.2)
+
+
+@app.get("/orders/{order}")
+async def place(order: int, background: BackgroundTasks):
+    background.add_task(send_receipt, order)
+    await asyncio.gather(asyncio.sleep(0.01), asyncio.sleep(0.02))
+    return {"order": order}
+
+
+@app.websocket("/progress")
+async def progress(websocket: WebSocket):
+    await websocket.accept()
+    await websocket.receive()
+
+
+async def start():
+    server = uvicorn.Server(uvicorn.Config(app, host=peers.HOST, port=0, log_level="error", loop="none"))
+    server.install_signal_handlers = lambda: None
+    start.server = asyncio.ensure_future(server.serve())
+    while not server.started:
+        await asyncio.sleep(0.05)
+    start.port = server.servers[0].sockets[0].getsockname()[1]
+
+
+def visit(number):
+    if number % 10 == 0:
+        peers.upgrade(start.port, "/progress").close()
+    else:
+        peers.get(start.port, "/orders/%d" % number)
+
+
+async def request(number):
+    await asyncio.get_running_loop().run_in_executor(None, visit, number)
+
+
+serve(request, lambda: row("task", send_receipt, tasks_of(send_receipt)), rate=10, start=start)
