@@ -3,6 +3,13 @@
 #include <algorithm>
 
 namespace asyncleak::live {
+namespace {
+
+// What was not used of the share in that time may be used at once: refreshes come a second apart, and of many processes
+// each would have to wait for a refresh of its own.
+constexpr std::int64_t saved_ns = 1'000'000'000;
+
+}  // namespace
 
 std::optional<pid_t> CensusBudget::next(const std::vector<pid_t>& living, std::int64_t now_ns) const {
   if (share_ <= 0) return std::nullopt;
@@ -25,7 +32,7 @@ void CensusBudget::spent(pid_t pid, std::int64_t now_ns, std::int64_t cpu_ns) {
   const bool first = !looks_.contains(pid);
   looks_[pid] = {now_ns, now_ns + pause};
   // First looks are part of attaching: fifty processes that are there from the start would else be blind for a minute.
-  if (!first) free_from_ns_ = std::max(free_from_ns_, now_ns) + pause;
+  if (!first) free_from_ns_ = std::max(free_from_ns_, now_ns - saved_ns) + pause;
 }
 
 }  // namespace asyncleak::live

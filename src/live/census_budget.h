@@ -18,7 +18,7 @@ class CensusBudget {
 
   // Which of LIVING to look at now: one never looked at before any other, then the one whose last look is oldest;
   // nullopt when none is due. One that was just looked at waits cost / share, and so do all together, first looks
-  // apart.
+  // apart; what they did not use is theirs for a second.
   [[nodiscard]] std::optional<pid_t> next(const std::vector<pid_t>& living, std::int64_t now_ns) const;
   void spent(pid_t pid, std::int64_t now_ns, std::int64_t cpu_ns);
   void forget(pid_t pid) { looks_.erase(pid); }

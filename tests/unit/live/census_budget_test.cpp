@@ -38,6 +38,22 @@ TEST_CASE("looks stay within the share of a core") {
   CHECK(spent >= now / 25);
 }
 
+TEST_CASE("many processes, looked at when the screen is refreshed, use all of the share") {
+  CensusBudget budget(50);
+  std::vector<pid_t> living;
+  for (pid_t pid = 1; pid <= 50; pid++) living.push_back(pid);
+  for (const pid_t pid : living) budget.spent(pid, 0, 40 * ms);
+  int looks = 0;
+  for (std::int64_t now = 0; now < 20'000 * ms; now += 1000 * ms) {
+    while (const auto pid = budget.next(living, now)) {
+      budget.spent(*pid, now, 40 * ms);
+      looks++;
+    }
+  }
+  CHECK(looks >= 235);  // of 40 ms in half of 20 s
+  CHECK(looks <= 250);
+}
+
 TEST_CASE("among those that are due, the one whose look is oldest") {
   CensusBudget budget(100);
   budget.spent(1, 0, 10 * ms);
