@@ -15,6 +15,13 @@ struct Ages {
   bool oldest_at_least = false;
 };
 
+// When a cohort's tasks can have been born: not before the site was seen (unless all of them were inherited from the
+// parent), not after its last creation, not in the future.
+struct BirthSpan {
+  std::int64_t from, to;
+};
+[[nodiscard]] BirthSpan births(const SiteSample& site, const Cohort& cohort, std::int64_t now_ns);
+
 [[nodiscard]] Ages ages_of(const SiteSample& site, std::int64_t now_ns);
 
 // Outstanding tasks that were born in [from_ns, to_ns); cohorts that stick out count by their share.

@@ -10,10 +10,17 @@ namespace {
 VerdictPolicy policy_of_bytes() {
   VerdictPolicy policy;
   policy.growing_min_s = 20;
-  policy.growing_steps = policy.leak_steps;
-  policy.leak_min_s = 45;
-  policy.min_rise = 64 << 10;
+  policy.growing_steps = 4;
+  policy.leak_min_s = 44.5;
+  policy.leak_span_s = 40;
   return policy;
+}
+
+// What counts as one object: a block of the mean size, but growth by less than 64 KiB, or three, is not worth a word.
+double unit_of(const SiteAllocations& allocations) {
+  constexpr double least = 22 << 10;
+  const auto blocks = static_cast<double>(std::max<std::uint64_t>(1, allocations.blocks));
+  return std::max(least, static_cast<double>(allocations.bytes) / blocks);
 }
 
 // Bytes as if each were a task, for what judges births and survival.
@@ -51,17 +58,22 @@ void AllocationState::update(SiteRow& row, const SiteSample& site, const Process
   history_.add(interval.now_s, static_cast<double>(allocations.bytes));
 
   const SiteSample counts = as_counts(allocations, since_ns_, last_allocated_ns_);
-  const Judgement judgement = judge(history_, counts, interval.now_ns, verdict_, policy);
-  verdict_ = judgement.verdict;
+  survivors_.update(counts, interval.now_ns);
+  const double watched_s = static_cast<double>(interval.now_ns - since_ns_) / 1e9;
+  const Population population{history_, counts, interval.now_ns,     watched_s, &survivors_.table(),
+                              nullptr,  1,      unit_of(allocations)};
+  const Judgement judgement = judge(population, standpoint_, policy);
   trend_ = judgement.trend;
   row.allocated_bytes = allocations.bytes;
-  row.allocated_verdict = verdict_;
+  row.allocated_verdict = judgement.verdict;
   if (trend_) row.allocated_growth_per_min = trend_->growth_per_min;
-  if (site.identity->blocks) row.verdict = verdict_;
+  if (!site.identity->blocks) return;
+  row.verdict = judgement.verdict;
+  row.confidence = judgement.confidence;
 }
 
 std::optional<Finding> AllocationState::finding(const SiteRow& row, const Interval& interval) {
-  const auto since = standing_.update(verdict_ >= Verdict::growing && trend_.has_value(), interval.now_s);
+  const auto since = standing_.update(standpoint_.verdict >= Verdict::growing && trend_.has_value(), interval.now_s);
   if (!since) return std::nullopt;
   const double watched_s = static_cast<double>(interval.now_ns - since_ns_) / 1e9;
   constexpr double minute_s = 60;

@@ -25,7 +25,8 @@ class AllocationState {
  private:
   History history_;  // bytes not freed
   Standing standing_;
-  Verdict verdict_ = Verdict::fresh;
+  Survivors survivors_;
+  Standpoint standpoint_;
   std::optional<Trend> trend_;
   std::int64_t since_ns_ = 0;           // when counting began; another time: it began anew
   std::int64_t last_allocated_ns_ = 0;  // as fine as the samples

@@ -53,6 +53,15 @@ bool History::constant_since(double seconds) const {
   return points_[begin - 1].value == points_.back().value;
 }
 
+double History::deepest_fall() const {
+  float top = -std::numeric_limits<float>::infinity(), deepest = 0;
+  for (const Point& point : points_) {
+    top = std::max(top, point.value);
+    deepest = std::max(deepest, top - point.value);
+  }
+  return deepest;
+}
+
 double History::between(std::size_t next, double seconds) const {
   if (next == 0) return points_.front().value;
   if (next == points_.size()) return points_.back().value;

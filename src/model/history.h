@@ -27,6 +27,8 @@ class History {
   // Over the points at or after / before a moment; -infinity where there are none.
   [[nodiscard]] double max_before(double seconds) const;
   [[nodiscard]] bool constant_since(double seconds) const;
+  // The furthest it ever went down from what it had reached.
+  [[nodiscard]] double deepest_fall() const;
 
   // Cuts [from_s, last_s] into equal slices and fills in the smallest value of each, its beginning
   // included: between samples the value is taken to change evenly.

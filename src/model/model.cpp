@@ -99,6 +99,7 @@ struct Model::State {
   VerdictPolicy verdict_policy;
   std::unordered_map<std::uint64_t, SiteState> sites;
   std::unordered_map<std::uint64_t, AllocationState> allocations;  // by site, only of those that are counted
+  std::map<std::tuple<std::uint32_t, std::string, std::string, std::optional<int>>, std::weak_ptr<Elders>> elders;
   std::unordered_map<std::uint64_t, ProcessState> processes;
   std::int64_t first_ns = 0, previous_ns = 0;
   std::uint64_t previous_hits = 0;
@@ -112,6 +113,7 @@ struct Model::State {
   void add_allocations_of(Report& report, const SiteSample& site, const ProcessSample* process,
                           const Interval& interval);
   void finish_processes(Report& report, const Interval& interval);
+  std::shared_ptr<Elders> elders_of(const SiteIdentity& identity);
   void add_unawaited(Report& report, const ProcessRow& row, ProcessState& state, double now_s);
   void forget_absent();
 };
@@ -186,7 +188,9 @@ void Model::State::add_sites(Report& report, const Sample& sample, const Interva
   for (const SiteSample& site : sample.sites) {
     const auto owner = owners.find(site.identity->process);
     ProcessRow* process = owner == owners.end() ? nullptr : owner->second;
-    SiteState& state = sites[site.identity->id];
+    const auto [known, is_new] = sites.try_emplace(site.identity->id);
+    SiteState& state = known->second;
+    if (is_new && !site.by_census) state.set_elders(elders_of(*site.identity));
     state.last_update = updates;
     const ProcessSample* owner_sample = process != nullptr ? &process->process : nullptr;
     SiteRow& row = report.sites.emplace_back(state.update(site, owner_sample, interval, verdict_policy));
@@ -211,6 +215,13 @@ void Model::State::add_sites(Report& report, const Sample& sample, const Interva
             [](const SiteRow& a, const SiteRow& b) { return a.identity->id < b.identity->id; });
 }
 
+std::shared_ptr<Elders> Model::State::elders_of(const SiteIdentity& identity) {
+  auto& known = elders[{identity.process, identity.coroutine, identity.file, identity.line}];
+  auto elders_here = known.lock();
+  if (!elders_here) known = elders_here = std::make_shared<Elders>();
+  return elders_here;
+}
+
 // For the row just made.
 void Model::State::add_allocations_of(Report& report, const SiteSample& site, const ProcessSample* process,
                                       const Interval& interval) {
@@ -225,7 +236,7 @@ void Model::State::finish_processes(Report& report, const Interval& interval) {
   for (ProcessRow& row : report.processes) {
     ProcessState& state = state_of(row.process, interval.now_s);
     state.history.add(interval.now_s, static_cast<double>(row.outstanding));
-    if (const auto trend = trend_of(state.history, verdict_policy.window_s, verdict_policy)) {
+    if (const auto trend = trend_of(state.history, verdict_policy.trend.window_s, verdict_policy.trend)) {
       row.growth_per_min = trend->growth_per_min;
     }
     row.history = state.history.sparkline();
@@ -246,19 +257,24 @@ void Model::State::add_unawaited(Report& report, const ProcessRow& row, ProcessS
   for (const NeverAwaited& each : row.process.unawaited) {
     auto& known = state.unawaited[{each.coroutine, each.file, each.line}];
     known.history.add(now_s, static_cast<double>(each.count));
-    const auto trend = trend_of(known.history, verdict_policy.window_s, verdict_policy);
+    const auto trend = trend_of(known.history, verdict_policy.trend.window_s, verdict_policy.trend);
     const auto growth = trend ? std::optional(trend->growth_per_min) : std::nullopt;
     report.findings.push_back(never_awaited(row, each, growth, known.standing.update(true, now_s).value_or(0)));
   }
 }
 
 void Model::State::forget_absent() {
-  std::erase_if(sites, [this](const auto& entry) { return entry.second.last_update != updates; });
+  if (std::erase_if(sites, [this](const auto& entry) { return entry.second.last_update != updates; }) > 0) {
+    std::erase_if(elders, [](const auto& entry) { return entry.second.expired(); });
+  }
   std::erase_if(allocations, [this](const auto& entry) { return entry.second.last_update != updates; });
   std::erase_if(processes, [this](const auto& entry) { return entry.second.last_update != updates; });
 }
 
-Model::Model(Policy policy) : state_(std::make_unique<State>()) { state_->policy = policy; }
+Model::Model(Policy policy) : state_(std::make_unique<State>()) {
+  state_->policy = policy;
+  state_->verdict_policy.leak_confidence = policy.leak_confidence;
+}
 Model::Model(Model&&) noexcept = default;
 Model::~Model() = default;
 

@@ -14,6 +14,7 @@ namespace asyncleak {
 struct Policy {
   std::uint64_t warn_tasks = 100;  // `overload` above so many outstanding in one process
   double warn_rss_percent = 50;    // `rss-growth` above so much over the first reading
+  double leak_confidence = 0.9;    // a leak is named from this confidence on
 };
 
 class Model {

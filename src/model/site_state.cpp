@@ -57,7 +57,7 @@ void add_census(SiteRow& row, const SiteCensus& census) {
 }
 
 double rise_of(const History& history, double window_s, const VerdictPolicy& policy) {
-  const auto trend = trend_of(history, window_s, policy);
+  const auto trend = trend_of(history, window_s, policy.trend);
   return trend ? trend->rise : 0;
 }
 
@@ -93,6 +93,7 @@ void SiteState::add_rates(SiteRow& row, const SiteSample& site, const Interval& 
     row.created_per_s = rate(site.created_total, created_total_, interval.seconds());
     row.destroyed_per_s = rate(site.destroyed_total, destroyed_total_, interval.seconds());
   }
+  if (elders_ && site.created_total > created_total_) elders_->successors += site.created_total - created_total_;
   created_total_ = site.created_total;
   destroyed_total_ = site.destroyed_total;
   created_.add(interval.now_s, site.created_total);
@@ -115,16 +116,32 @@ SiteRow SiteState::update(const SiteSample& site, const ProcessSample* process, 
   row.median_age_s = ages.median_s;
   row.oldest_at_least = ages.oldest_at_least || (site.identity->preexisting && ages.oldest_s);
 
-  const Judgement judgement = judge(history_, site, interval.now_ns, verdict_, policy);
-  verdict_ = judgement.verdict;
+  const Judgement judgement = judge_now(site, interval, policy);
   trend_ = judgement.trend;
-  row.verdict = verdict_;
+  leak_ = judgement.leak;
+  row.verdict = judgement.verdict;
+  row.confidence = judgement.confidence;
   if (trend_) row.growth_per_min = trend_->growth_per_min;
   row.slow_steps = site.slow_steps;
   row.destroyed_pending = site.destroyed_pending;
   row.cohorts = site.cohorts;
   row.history = history_.sparkline();
   return row;
+}
+
+Judgement SiteState::judge_now(const SiteSample& site, const Interval& interval, const VerdictPolicy& policy) {
+  Population population{history_, site, interval.now_ns, interval.now_s};
+  if (!site.by_census) {
+    Survivors& survivors = elders_ && site.identity->preexisting ? elders_->survivors : survivors_;
+    survivors.update(site, interval.now_ns);
+    population.ages = &survivors.table();
+    if (elders_ && !site.identity->preexisting) {
+      population.elders = &elders_->survivors.table();
+      population.elders_share = static_cast<double>(site.created_total) /
+                                static_cast<double>(std::max<std::uint64_t>(1, elders_->successors));
+    }
+  }
+  return judge(population, standpoint_, policy);
 }
 
 std::optional<Survival> SiteState::survival(const SiteSample& site, const Interval& interval) const {
@@ -145,11 +162,12 @@ Accumulating SiteState::accumulating(const SiteRow& row, const VerdictPolicy& po
   const double pending = rise_of(pending_, trend_->window_s, policy);
   const double done = rise_of(done_, trend_->window_s, policy);
   const double cancelled = rise_of(cancel_requested_, trend_->window_s, policy);
-  if (std::max(pending, done) < policy.min_rise) {  // too few censuses for a trend
+  if (std::max(pending, done) < policy.trend.min_rise) {  // too few censuses for a trend
     return *row.done > *row.pending ? Accumulating::done : Accumulating::all;
   }
   if (done > pending) return Accumulating::done;
-  return cancelled >= policy.min_rise && cancelled > pending / 2 ? Accumulating::cancel_requested : Accumulating::all;
+  return cancelled >= policy.trend.min_rise && cancelled > pending / 2 ? Accumulating::cancel_requested
+                                                                       : Accumulating::all;
 }
 
 // What happened stays so: once seen, it is told as long as the site is there.

@@ -10,6 +10,7 @@
 
 #include <array>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <vector>
 
@@ -52,8 +53,17 @@ class Standing {
   std::optional<double> since_s_;
 };
 
+// Those of a coroutine that were there before the watching, in no site that is still created: how they die tells what
+// to expect of the new ones. They count as born when they were found.
+struct Elders {
+  Survivors survivors;
+  std::uint64_t successors = 0;  // created since, at all sites of the coroutine
+};
+
 class SiteState {
  public:
+  // Before the first update of a site that probes see.
+  void set_elders(std::shared_ptr<Elders> elders) { elders_ = std::move(elders); }
   // PROCESS is the one the site belongs to; nullptr: the sample lacks it.
   [[nodiscard]] SiteRow update(const SiteSample& site, const ProcessSample* process, const Interval& interval,
                                const VerdictPolicy& policy);
@@ -68,6 +78,7 @@ class SiteState {
 
  private:
   void add_counts(const SiteSample& site, const ProcessSample* process, const Interval& interval);
+  [[nodiscard]] Judgement judge_now(const SiteSample& site, const Interval& interval, const VerdictPolicy& policy);
   void add_rates(SiteRow& row, const SiteSample& site, const Interval& interval);
   [[nodiscard]] std::optional<Survival> survival(const SiteSample& site, const Interval& interval) const;
   [[nodiscard]] Accumulating accumulating(const SiteRow& row, const VerdictPolicy& policy) const;
@@ -77,8 +88,11 @@ class SiteState {
   std::int64_t census_ns_ = 0;                 // the last one these know
   CreatedTotals created_;
   Standing standing_, slow_, lost_;
-  Verdict verdict_ = Verdict::fresh;
+  Survivors survivors_;
+  std::shared_ptr<Elders> elders_;
+  Standpoint standpoint_;
   std::optional<Trend> trend_;
+  std::optional<LeakEvidence> leak_;
   std::uint64_t created_total_ = 0, destroyed_total_ = 0;
 };
 

@@ -1,6 +1,6 @@
 #include "model/history.h"
 
-#include "model/verdict.h"
+#include "model/trend.h"
 
 #include <catch2/catch.hpp>
 
@@ -46,7 +46,7 @@ TEST_CASE("a level stretch is known to be level") {
 }
 
 TEST_CASE("the trend is the slope of the floor, not of the values") {
-  const VerdictPolicy policy;
+  const TrendPolicy policy;
   History rising, sawtooth, level;
   for (int i = 0; i <= 120; ++i) {
     rising.add(i, 2 * i + (i % 3) * 20);
@@ -59,7 +59,7 @@ TEST_CASE("the trend is the slope of the floor, not of the values") {
 }
 
 TEST_CASE("no trend before five seconds and five samples") {
-  const VerdictPolicy policy;
+  const TrendPolicy policy;
   History quick, slow;
   for (int i = 0; i < 20; ++i) quick.add(i * 0.1, i);
   CHECK_FALSE(trend_of(quick, 300, policy));
