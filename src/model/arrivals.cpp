@@ -29,10 +29,13 @@ bool is_slower(std::span<const double> counts, double unit, const ArrivalPolicy&
   constexpr std::size_t third = slices / 3;
   const double first = sum(counts.first(third)) / unit, middle = sum(counts.subspan(third, third)) / unit,
                last = sum(counts.last(third)) / unit;
-  if (last >= policy.slower_share * first || middle > first || last > middle) return false;
-  double unrest = 0;
-  for (std::size_t i = 1; i < slices; ++i) unrest += std::pow((counts[i] - counts[i - 1]) / unit, 2) / 2;
-  const double variance = std::max(first + last, unrest / static_cast<double>(slices - 1) * 2 * third);
+  if (last >= policy.slower_share * first || middle > first || last > middle + std::sqrt(middle + last)) return false;
+  // Of normal noise, the median step between neighbours is 0.954 of its standard deviation.
+  std::array<double, slices - 1> steps;
+  for (std::size_t i = 0; i + 1 < slices; ++i) steps[i] = std::abs(counts[i + 1] - counts[i]) / unit;
+  std::nth_element(steps.begin(), steps.begin() + steps.size() / 2, steps.end());
+  const double unrest = std::pow(steps[steps.size() / 2] / 0.954, 2);
+  const double variance = std::max(first + last, 2 * third * unrest);
   return first - last > policy.slower_sigmas * std::sqrt(variance);
 }
 

@@ -29,7 +29,8 @@ bool still_holds(const Population& it, const Standpoint& standpoint, const Verdi
   if (standpoint.verdict != Verdict::leak || !standpoint.leak) return false;
   const LeakEvidence& leak = *standpoint.leak;
   const double hold_s =
-      std::max(std::min(policy.hold_most_s, policy.hold_share * leak.window_s), policy.hold_gaps * leak.gap_s);
+      std::max({std::min(policy.hold_most_s, policy.hold_share * leak.window_s), policy.hold_gaps * leak.gap_s,
+                std::min(policy.hold_pause_most_s, policy.hold_pauses * standpoint.longest_pause_s)});
   return it.history.last_s() - standpoint.confirmed_s <= hold_s &&
          it.history.last() >= policy.hold_level * standpoint.level;
 }
@@ -51,6 +52,10 @@ Judgement judge(const Population& it, Standpoint& standpoint, const VerdictPolic
   known.named = standpoint.verdict == Verdict::leak;
   result.leak = leak_evidence(known, policy);
   if (result.leak && result.leak->confidence >= policy.leak_confidence) {
+    const bool went_on = standpoint.leak && it.history.last() >= policy.hold_level * standpoint.level;
+    if (went_on && standpoint.verdict != Verdict::leak) {
+      standpoint.longest_pause_s = std::max(standpoint.longest_pause_s, it.history.last_s() - standpoint.confirmed_s);
+    }
     standpoint.leak = result.leak;
     standpoint.confirmed_s = it.history.last_s();
     standpoint.level = it.history.last();

@@ -30,19 +30,20 @@ struct VerdictPolicy {
   double leak_confidence = 0.9;
   double least_survivors = 8;
   double dead_share = 0.1;         // so many of those that reached the age may have died after all
-  double old_hazard_share = 0.25;  // that the old die much less than the younger did: at this share of their rate
+  double old_hazard_share = 0.15;  // that the old die much less than the younger did: at this share of their rate
   double shortest_life_s = 40;     // where nobody died at all: that a mean life of this would have shown
   double census_sigmas =
       5;  // rise of a number of which no births are seen, in roots of its level, for a confidence of 0.9
   double census_fall_share = 0.02;  // it never fell but by so little of its rise: those roots do not matter
   double census_looks = 10;         // in a window, when growth begins under our eyes
-  double census_falls = 2;          // else it rose by so many times its deepest fall: what only comes and goes does not
+  double census_falls = 3;          // else it rose by so many times its deepest fall: what only comes and goes does not
   double new_level_share = 0.3;     // growth that begins late must go so much of its rise beyond all that was before
 
   // Once named it stays one for so long after the evidence was last complete: no flapping.
-  double hold_share = 0.2, hold_most_s = 60;  // of the time it was seen to grow
-  double hold_gaps = 4;                       // or so many gaps between arrivals
-  double hold_level = 0.7;                    // unless the number fell below this share
+  double hold_share = 0.2, hold_most_s = 60;           // of the time it was seen to grow
+  double hold_gaps = 4;                                // or so many gaps between arrivals
+  double hold_pauses = 1.25, hold_pause_most_s = 120;  // or as long as a pause it has come back from
+  double hold_level = 0.7;                             // unless the number fell below this share
 };
 
 // One site, or its bytes.
@@ -76,6 +77,7 @@ struct Standpoint {
   Verdict verdict = Verdict::fresh;
   std::optional<LeakEvidence> leak;  // the last that was complete
   double confirmed_s = 0;            // when that was, on the clock of the history
+  double longest_pause_s = 0;        // from being taken back to being named again
   double level = 0;                  // the number then
 };
 
