@@ -1,4 +1,4 @@
-"""Who watches allocations in memory.py: bcc's memleak, empty programs at well-chosen places, our program.
+"""Who watches in memory.py and steps.py: bcc's memleak, empty programs at well-chosen places, our program.
 
 A watcher is a context manager of a PID that returns from its entry when it is attached.
 """
@@ -82,9 +82,14 @@ def breakpoints(pid):
 
 def our_places(pid):
     """[(program, file, offset)] of the uprobes of our program in the mode malloc."""
+    return places_of_tool(pid, lambda frame: counts(frame, pid, "malloc"), "-m", "malloc")
+
+
+def places_of_tool(pid, attached, *options):
+    """The same of our program with these options, from the first frame on for which ATTACHED is true."""
     kinds = collections.defaultdict(set)
-    with Tool("--json", "-m", "malloc", "-p", str(pid)) as tool:
-        tool.frame_where(lambda frame: counts(frame, pid, "malloc"), "%d counted" % pid, Deadline(20))
+    with Tool("--json", *options, "-p", str(pid)) as tool:
+        tool.frame_where(attached, "%d watched" % pid, Deadline(20))
         for path in glob.glob("/proc/%d/fdinfo/*" % tool.process.pid):
             with contextlib.suppress(FileNotFoundError), open(path) as info:
                 text = info.read()

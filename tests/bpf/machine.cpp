@@ -35,10 +35,12 @@ Machine::Machine(const python::LayoutRow& row) : row_(row) {
   binary.dealloc = {rdi, 0, 0, 0};
   binary.core_count = 1;
   binary.cores[0] = core_index;
+  binary.task_state = AL_ABSENT;
   kernel().map("binaries").update(&binary_index, &binary, BPF_ANY);
 }
 
 std::uint32_t Machine::binary() { return binary_index; }
+al_binary& Machine::image() { return *kernel().map("binaries").find<al_binary>(std::uint32_t{binary_index}); }
 std::uint32_t Machine::core() { return core_index; }
 
 Process& Machine::start(std::uint32_t tgid) {

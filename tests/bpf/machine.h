@@ -41,6 +41,7 @@ class Machine {
   // The image of all processes, as the maps and an attach cookie name it.
   [[nodiscard]] static std::uint32_t binary();
   [[nodiscard]] static std::uint32_t core();
+  [[nodiscard]] static al_binary& image();
 
   // A process that was there before us.
   [[nodiscard]] Process& start(std::uint32_t tgid);

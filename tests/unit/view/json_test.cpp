@@ -78,6 +78,16 @@ TEST_CASE("what the census saw of a process and of its sites") {
                  R"("destroyed_pending":null,"created_per_s":null,)"));
 }
 
+TEST_CASE("steps that held the loop, and tasks destroyed before they finished") {
+  Report report = test::census_report();
+  report.sites[0].slow_steps = SlowSteps{12, 1'250'000'000, 0};
+  report.sites[0].destroyed_pending = 31;
+  CHECK(to_json(report).find(R"("slow_steps":{"count":12,"longest_s":1.25,"running_s":null})") != std::string::npos);
+  CHECK(to_json(report).find(R"("destroyed_pending":31)") != std::string::npos);
+  report.sites[0].slow_steps = SlowSteps{0, 0, 2'000'000'000};
+  CHECK(to_json(report).find(R"("slow_steps":{"count":0,"longest_s":null,"running_s":2.0})") != std::string::npos);
+}
+
 TEST_CASE("an empty first report has nulls, not zeros") {
   CHECK(to_json(Report{}) == R"({"schema":"asyncleak/1","time":"1970-01-01T00:00:00.000Z","interval_s":null,)"
                              R"("probes":{"hits_per_s":null,"dropped_total":0,"overhead_percent":null},)"

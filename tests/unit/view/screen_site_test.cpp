@@ -94,3 +94,19 @@ TEST_CASE("graph: from zero to the maximum, newest at the right") {
   CHECK(bar(500, 1000, 10, true) == "#####");
   CHECK(bar(0, 1000, 10, true).empty());
 }
+
+TEST_CASE("a site shows the steps that held its loop, and the tasks that were lost") {
+  Report report = test::report();
+  const auto shows = [&](std::string_view line) {
+    return to_text(render(report, drilled(1), {100, 40})).find(line) != std::string::npos;
+  };
+  CHECK_FALSE(shows("Steps "));
+  CHECK_FALSE(shows("Lost "));
+  report.probes.slow_step_ns = 100'000'000;
+  report.sites[0].slow_steps = SlowSteps{};
+  report.sites[0].destroyed_pending = 31;
+  CHECK(shows("\nSteps   0 held the loop for more than 100ms\n"));
+  CHECK(shows("\nLost    31 destroyed before they finished\n"));
+  report.sites[0].slow_steps = SlowSteps{12, 1'200'000'000, 4'100'000'000};
+  CHECK(shows("\nSteps   12 held the loop for more than 100ms, the longest 1.2s; one has for 4.1s and goes on\n"));
+}
