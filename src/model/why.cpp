@@ -34,11 +34,12 @@ Lead lead_of(const SiteRow& site) {
 }
 
 // The place before the function: it is what an editor is given, and long names of functions would push it off a line.
+// A library's function would only make the sentence long.
 std::string creator_in_words(const Frame& frame) {
-  const std::string place = place_in_words(frame.file, frame.line);
-  const std::string function = frame.function.empty() ? "" : fmt::format("by `{}`", to_printable(frame.function));
-  if (place.empty()) return function;
-  return fmt::format("at {}{}{}", place, function.empty() ? "" : " ", function);
+  std::string place = place_in_words(frame.file, frame.line);
+  if (!place.empty() && (frame.function.empty() || !is_own(&frame))) return "at " + place;
+  std::string function = fmt::format("by `{}`", to_printable(frame.function));
+  return place.empty() ? function : fmt::format("at {} {}", place, function);
 }
 
 std::string text_of(const Lead& lead, const SiteIdentity& identity) {
@@ -115,6 +116,7 @@ std::string waiting_of(const SiteRow& site, const Lead& lead) {
   const bool inside = own != &innermost;
   if (inside) text += fmt::format(" in `{}`", to_printable(innermost.function));
   if (lead.is == Lead::Is::waiting) return inside ? text : "";
+  if (inside && !is_own(own)) return text;
   if (is_coroutine_of(*site.identity, *own)) return text + " at " + place_in_words(own->file, own->line);
   return text + (inside ? ", in " : " in ") + frame_in_words(*own);
 }
@@ -166,12 +168,12 @@ std::string place_in_words(std::string_view file, std::optional<int> line) {
   if (file.empty()) return "";
   std::string text = to_printable(base_name(file));
   if (line) text += fmt::format(":{}", *line);
-  const std::string_view package = package_of(file);
+  const std::string_view package = is_asyncio_file(file) ? "asyncio" : package_of(file);
   return package.empty() ? text : fmt::format("{} of {}", text, to_printable(package));
 }
 
 std::string frame_in_words(const Frame& frame) {
-  const std::string place = place_in_words(frame.file, frame.line);
+  std::string place = place_in_words(frame.file, frame.line);
   if (frame.function.empty()) return place;
   const std::string function = fmt::format("`{}`", to_printable(frame.function));
   return place.empty() ? function : function + " at " + place;
@@ -199,7 +201,7 @@ std::string why_accumulating(const SiteRow& site, const Evidence& evidence) {
   if (evidence.what != Accumulating::done && !site.holders.empty()) {
     text += "; held by " + to_printable(site.holders.front());
   }
-  if (site.held) text += fmt::format("; they keep {} alive", format_bytes(*site.held_bytes));
+  if (site.held_bytes.value_or(0) > 0) text += fmt::format("; they keep {} alive", format_bytes(*site.held_bytes));
   const Frame* creator = user_frame(*site.identity);
   if (lead.is != Lead::Is::creator && creator != nullptr) text += "; created " + creator_in_words(*creator);
   return text;
@@ -220,8 +222,8 @@ std::string why_allocated_grows(const SiteRow& site, const AllocationEvidence& e
                                  duration_in_words(evidence.trend.window_s), format_bytes(old),
                                  evidence.old_s < minute_s ? duration_in_words(evidence.old_s) : "a minute");
   // Who created the task matters less here than where it allocates.
-  const std::string place = place_of(site);
-  return place.empty() ? text : text + ";" + place;
+  if (const std::string place = place_of(site); !place.empty()) text += ";" + place;
+  return text;
 }
 
 std::string why_never_awaited(const NeverAwaited& coroutines, std::optional<double> growth_per_min) {

@@ -42,8 +42,7 @@ void add_labelled(std::vector<Line>& lines, std::string_view label, const Line& 
   for (const Span& span : value) role = span.role == Role::warn || span.role == Role::bad ? span.role : role;
   bool first = true;
   for (auto& part : wrap(text, width - label_width, most_lines)) {
-    lines.push_back(
-        {{first ? head : std::string(label_width, ' ')}, {std::move(part), role}});
+    lines.push_back({{first ? head : std::string(label_width, ' ')}, {std::move(part), role}});
     first = false;
   }
 }

@@ -35,8 +35,10 @@ struct UiState {
   double delay_s = 1;
   std::optional<Playback> playback;  // nullopt: live
   std::string message;               // shown in the bottom line until the next key
+  std::string selected_finding;      // in the findings page: what it is about, as view/findings_list writes it
 
   Page page = Page::table;
+  int finding_index = 0;          // in the findings page, where to stay when the selected one is gone
   std::vector<Page> pages_below;  // where Esc goes back through; the table is below them all
   Prompt prompt = Prompt::none;   // keys go into the text of the search or the filter
   std::string search, filter;
@@ -56,8 +58,6 @@ struct UiState {
   int first_row = 0;                // of the table; moved only as far as the selection needs
   int page_scroll = 0;              // lines, on the other pages
   int sort_choice = 0;              // in the sort page
-  std::string selected_finding;     // in the findings page: what it is about, as its code makes it
-  int finding_index = 0;            // where to stay when it is gone
 };
 
 }  // namespace asyncleak
