@@ -39,6 +39,7 @@ struct Waiter {
   std::uint64_t task = 0;  // the task behind it, where it could be followed
   std::string callback;    // qualified name, where it is none of asyncio's own
   bool over = false;       // gather: it has its result or its exception already, nobody needs this one any more
+  bool told = true;        // false: no callback will tell it, only the future says so (3.14+), perhaps no longer true
 };
 [[nodiscard]] std::string_view name_of(Waiter::How how);  // "task", "task-group"; as_completed is "wait", too
 

@@ -8,10 +8,9 @@
 namespace asyncleak::census {
 namespace {
 
-constexpr std::array<std::string_view, 10> wanted_names = {"FIRST_COMPLETED", "FIRST_EXCEPTION", "call_at",
-                                                           "call_later",      "cancel",          "shield",
-                                                           "timeout",         "timeout_at",      "wait",
-                                                           "wait_for"};
+constexpr std::array<std::string_view, 10> wanted_names = {
+    "FIRST_COMPLETED", "FIRST_EXCEPTION", "call_at",    "call_later", "cancel",
+    "shield",          "timeout",         "timeout_at", "wait",       "wait_for"};
 // return_when is a str: some write it so.
 constexpr std::array<std::string_view, 2> wanted_constants = {"FIRST_COMPLETED", "FIRST_EXCEPTION"};
 constexpr std::array<std::string_view, 1> wanted_keywords = {"timeout"};

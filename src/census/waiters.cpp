@@ -26,9 +26,10 @@ constexpr Known known_callbacks[] = {
     {"asyncio.tasks", "_gather.<locals>._done_callback", How::gather, Keeps::closure, "outer"},  // late 3.9
     {"asyncio.tasks", "shield.<locals>._inner_done_callback", How::shield, Keeps::closure, "outer"},
     {"asyncio.tasks", "_wait.<locals>._on_completion", How::wait, Keeps::closure, "waiter"},
-    {"asyncio.tasks", "_release_waiter", How::wait, Keeps::first_argument, ""},                    // wait_for, <= 3.11
+    {"asyncio.tasks", "_release_waiter", How::wait, Keeps::first_argument, ""},  // wait_for, <= 3.11
     {"asyncio.tasks", "as_completed.<locals>._on_completion", How::as_completed, Keeps::closure, "done"},  // <= 3.12
-    {"asyncio.tasks", "_AsCompletedIterator._handle_completion", How::as_completed, Keeps::attribute, "_done"},  // 3.13+
+    {"asyncio.tasks", "_AsCompletedIterator._handle_completion", How::as_completed, Keeps::attribute,
+     "_done"},  // 3.13+
     {"asyncio.taskgroups", "TaskGroup._on_task_done", How::task_group, Keeps::attribute, "_parent_task"},
     // Clean up, wait for nothing.
     {"asyncio.tasks", "shield.<locals>._outer_done_callback", How::callback, Keeps::nobody, ""},
@@ -193,7 +194,7 @@ void WaiterSearch::add_awaited_by(std::uint64_t future, Awaits::Waiters& out) {
     const std::uint64_t task = task_behind(waiter);
     const bool listed =
         std::any_of(out.known.begin(), out.known.end(), [&](const Waiter& other) { return other.task == task; });
-    if (task != 0 && !listed) out.known.push_back({How::task, task, ""});
+    if (task != 0 && !listed) out.known.push_back({How::task, task, "", false, false});
     return out.known.size() < most_waiters;
   };
   if (kind_of(*objects_, by) == Kind::set) {

@@ -1,5 +1,6 @@
 #include "live/process_census.h"
 
+#include "census/evidence.h"
 #include "census/grouping.h"
 #include "census/held.h"
 #include "live/memory_sample.h"
@@ -266,7 +267,7 @@ void ProcessCensus::read_groups(const census::Snapshot& snapshot) {
     group.text.name = container.title;
     group.count = container.length;
     groups_.push_back(row_of(group));
-    groups_.back().census->pattern = SiteEvidence::of_container(container, *reader_);
+    groups_.back().census->pattern = census::evidence_of_container(container.address, container.queue, readers);
   }
   asyncgens_ = snapshot.asyncgens.size();
   loops_ = std::move(loops.loops);

@@ -5,7 +5,6 @@
 #pragma once
 
 #include "census/grouping.h"
-#include "live/growing_containers.h"
 #include "live/process_reader.h"
 #include "probe/map_reader.h"
 
@@ -32,7 +31,6 @@ class SiteEvidence {
   [[nodiscard]] std::optional<PatternEvidence> of_tasks(const TasksSeen& seen, const probe::SiteCode& code,
                                                         ProcessReader& reader);
   [[nodiscard]] static std::optional<PatternEvidence> of_group(const census::Group& group, ProcessReader& reader);
-  [[nodiscard]] static PatternEvidence of_container(const NamedContainer& container, ProcessReader& reader);
 
   // Which tasks wait only for each other, now and at the look before.
   void look_for_circles(const census::Snapshot& snapshot, ProcessReader& reader);

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 #include <algorithm>
 #include <array>
+#include <cstdlib>
 #include <initializer_list>
 #include <optional>
 #include <set>
@@ -88,9 +89,21 @@ std::optional<Collection> collection_in(std::string_view holder) {
   return Collection{type, holder.substr(begin + 2, end - begin - 2)};
 }
 
+// Of "... (412 items)", "... (1.2k items)"; 0: it does not say.
+double size_in(std::string_view holder) {
+  const auto at = holder.rfind('(');
+  if (at == std::string_view::npos) return 0;
+  const std::string text(holder.substr(at + 1));
+  char* end = nullptr;
+  const double number = std::strtod(text.c_str(), &end);
+  return number * (*end == 'k' ? 1e3 : *end == 'M' ? 1e6 : *end == 'G' ? 1e9 : 1);
+}
+
+// One that keeps a good part of them; how many, was read when there were at least half as many.
 std::optional<Collection> collection_of(const SiteRow& site) {
   for (const auto& holder : site.holders) {
-    if (const auto found = collection_in(holder)) return found;
+    const auto found = collection_in(holder);
+    if (found && size_in(holder) * 4 >= static_cast<double>(site.outstanding)) return found;
   }
   return std::nullopt;
 }
@@ -203,7 +216,7 @@ Found done_tasks(const SiteRow& site) {
   const std::string remedy =
       collection->type == "set" ? fmt::format("task.add_done_callback({}.discard)", name)
       : collection->type == "dict"
-          ? fmt::format("remove the entry in a done callback (task.add_done_callback), or keep results instead")
+          ? "remove the entry in a done callback (task.add_done_callback), or keep results instead"
           : fmt::format("keep results instead, or a set and task.add_done_callback({}.discard)", name);
   return Hint{"done-kept", fmt::format("`{}` keeps finished tasks: {}", name, remedy)};
 }
@@ -223,8 +236,9 @@ Found timers(const SiteRow& site) {
 // Between two items, and not a variable of who is in the middle of a loop over it.
 Found generators(const SiteRow& site) {
   if (!site.pattern || site.pattern->looked_at < 3 || site.pattern->awaited > 0) return std::nullopt;
-  const bool kept = !site.holders.empty() && !site.holders.front().starts_with("local ");
-  if (!kept) return std::nullopt;
+  // A function has it at hand: by a variable, or in a collection of a few.
+  const bool at_hand = !site.holders.empty() && site.holders.front().find("()") != std::string::npos;
+  if (site.holders.empty() || (at_hand && !collection_of(site))) return std::nullopt;
   return Hint{"asyncgen-not-closed",
               fmt::format("`{}` was left before its end and not closed: `async with contextlib.aclosing({}(...)) as "
                           "items` (3.10), or await its aclose() when leaving early",
@@ -247,7 +261,7 @@ Found containers(const SiteRow& site) {
   const auto end = begin == std::string_view::npos ? begin : title.find('`', begin + 1);
   if (end == std::string_view::npos) return std::nullopt;
   const std::string name = to_printable(title.substr(begin + 1, end - begin - 1));
-  if (site.pattern->container == "queue" && site.pattern->maxsize == std::uint64_t{0}) {
+  if (site.pattern->maxsize == std::uint64_t{0} && site.pattern->getters == std::uint64_t{0}) {
     return Hint{"queue-unbounded",
                 fmt::format("`{}` has no bound and is filled faster than it is emptied: give it a maxsize, so that "
                             "put() waits, and more consumers",

@@ -38,7 +38,7 @@ struct PatternEvidence {
   std::uint64_t swallowed = 0;             // of those: cancelled, went on, and is not cleaning up
   std::uint64_t in_circle = 0;             // of the site's pending tasks: they wait only for each other
   std::uint64_t creators = 0;              // pending tasks that run a function of created_at
-  std::string container, item;             // kind alloc: types of the growing container and of most that is in it
+  std::string item;                        // "callback", "task", "future": most of a growing container; "subprocess"
   std::optional<std::uint64_t> maxsize;    // of a queue; 0: unbounded
   std::optional<std::uint64_t> getters;    // tasks that wait for its items
 };

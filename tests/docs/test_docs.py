@@ -150,6 +150,11 @@ class Names(unittest.TestCase):
         self.assertTrue(made)
         self.assertEqual(set(items(man_section("Findings", "Ss"), "Cm")), set(made))
 
+    def test_patterns(self):
+        made = re.findall(r'Hint\{"([a-z-]+)"', read("src", "model", "hints.cpp"))
+        self.assertTrue(made)
+        self.assertEqual(set(items(man_section("Hints", "Ss"), "Cm")), set(made))
+
     def test_json_fields(self):
         shared = re.findall(r'\{"(\w+)",', read("src", "view", "json_parts.cpp"))
         written = re.findall(r'\{"(\w+)",', read("src", "view", "json.cpp"))
