@@ -77,10 +77,9 @@ def figures(outcomes):
 
 
 def summary(outcomes):
-    lines = [
-        "| half | leaking | recall | verdict: median | worst | wrongly named there | healthy, twins | false alarms | precision |",
-        "|---|---|---|---|---|---|---|---|---|",
-    ]
+    heads = ("half", "leaking", "recall", "verdict: median", "worst", "wrongly named there", "healthy, twins",
+             "false alarms", "precision")  # fmt: skip
+    lines = ["| %s |" % " | ".join(heads), "|---" * len(heads) + "|"]
     for half in (*HALVES, "both"):
         some = [each for each in outcomes if half in (each.case.half, "both")]
         lines.append("| %s | %s |" % (half, " | ".join(figures(some))))
@@ -93,7 +92,8 @@ def hints(outcomes):
     wanted = [given for wanted, given in named if wanted]
     right = sum(wanted == given != "" for wanted, given in named)
     other = sum(given not in ("", wanted) for wanted, given in named)
-    return ["", "Hints: %d of %d patterns recognised; %d of another pattern, or where there is none." % (right, len(wanted), other)]
+    sentence = "Hints: %d of %d patterns recognised; %d of another pattern, or where there is none."
+    return ["", sentence % (right, len(wanted), other)]
 
 
 def by_program(outcomes):

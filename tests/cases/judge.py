@@ -127,7 +127,8 @@ def note(outcomes, frame, now_s):
     for site in frame["sites"]:
         outcome = outcomes.get(site["pid"])
         if outcome is not None and (site["outstanding"] or 0) >= 5:
-            outcome.series.append([round(now_s, 1), site["kind"], site["coroutine"], site["outstanding"], site["verdict"]])
+            row = [site[key] for key in ("kind", "coroutine", "outstanding", "verdict")]
+            outcome.series.append([round(now_s, 1), *row])
 
 
 def note_finding(outcome, finding, now_s):

@@ -3,6 +3,7 @@
 import asyncio
 
 import peers
+import servers
 from service import FIXED, not_applicable, row, serve, tasks_of
 
 try:
@@ -35,11 +36,7 @@ async def start():
     app = web.Application()
     app["finished"], app["polls"] = {}, set()
     app.add_routes(routes)
-    start.runner = web.AppRunner(app)
-    await start.runner.setup()
-    site = web.TCPSite(start.runner, peers.HOST, 0)
-    await site.start()
-    start.port = site._server.sockets[0].getsockname()[1]
+    start.port = await servers.aiohttp_port(app)
 
 
 async def request(number):

@@ -3,6 +3,7 @@
 import asyncio
 
 import peers
+import servers
 from service import not_applicable, row, serve, tasks_of
 
 try:
@@ -32,11 +33,7 @@ async def start():
     app = web.Application()
     app["session"] = aiohttp.ClientSession()
     app.router.add_get("/{page}", page)
-    runner = start.runner = web.AppRunner(app)
-    await runner.setup()
-    site = web.TCPSite(runner, peers.HOST, 0)
-    await site.start()
-    start.port = site._server.sockets[0].getsockname()[1]
+    start.port = await servers.aiohttp_port(app)
 
 
 async def request(number):

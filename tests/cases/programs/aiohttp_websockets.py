@@ -3,6 +3,7 @@
 import asyncio
 
 import peers
+import servers
 from service import FIXED, not_applicable, row, serve
 
 try:
@@ -28,11 +29,7 @@ async def start():
     app = start.app = web.Application()
     app["websockets"] = set()
     app.router.add_get("/live", live_updates)
-    start.runner = web.AppRunner(app)
-    await start.runner.setup()
-    site = web.TCPSite(start.runner, peers.HOST, 0)
-    await site.start()
-    start.port = site._server.sockets[0].getsockname()[1]
+    start.port = await servers.aiohttp_port(app)
 
 
 def connect():

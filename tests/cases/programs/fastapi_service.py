@@ -3,10 +3,10 @@
 import asyncio
 
 import peers
+import servers
 from service import not_applicable, row, serve, tasks_of
 
 try:
-    import uvicorn
     from fastapi import BackgroundTasks, FastAPI, WebSocket
 except ImportError:
     not_applicable("needs the packages python3-fastapi and python3-uvicorn")
@@ -32,12 +32,7 @@ async def progress(websocket: WebSocket):
 
 
 async def start():
-    server = uvicorn.Server(uvicorn.Config(app, host=peers.HOST, port=0, log_level="error", loop="none"))
-    server.install_signal_handlers = lambda: None
-    start.server = asyncio.ensure_future(server.serve())
-    while not server.started:
-        await asyncio.sleep(0.05)
-    start.port = server.servers[0].sockets[0].getsockname()[1]
+    start.port = await servers.uvicorn_port(app)
 
 
 def visit(number):

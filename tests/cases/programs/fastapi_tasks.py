@@ -3,10 +3,10 @@
 import asyncio
 
 import peers
+import servers
 from service import FIXED, not_applicable, row, serve, tasks_of
 
 try:
-    import uvicorn
     from fastapi import FastAPI
 except ImportError:
     not_applicable("needs the packages python3-fastapi and python3-uvicorn")
@@ -28,12 +28,7 @@ async def profile(user: str):
 
 
 async def start():
-    server = uvicorn.Server(uvicorn.Config(app, host=peers.HOST, port=0, log_level="error", loop="none"))
-    server.install_signal_handlers = lambda: None
-    start.server = asyncio.ensure_future(server.serve())
-    while not server.started:
-        await asyncio.sleep(0.05)
-    start.port = server.servers[0].sockets[0].getsockname()[1]
+    start.port = await servers.uvicorn_port(app)
 
 
 async def request(number):

@@ -3,11 +3,11 @@
 import asyncio
 
 import peers
+import servers
 from service import FIXED, not_applicable, row, serve
 
 try:
-    import uvicorn
-    from fastapi import FastAPI, WebSocket
+    from fastapi import FastAPI, WebSocket, WebSocketDisconnect
     from uvicorn.protocols.websockets.websockets_impl import WebSocketProtocol
 except ImportError:
     not_applicable("needs the packages python3-fastapi, python3-uvicorn and python3-websockets")
@@ -24,20 +24,14 @@ async def room(websocket: WebSocket):
         while True:
             text = await asyncio.wait_for(websocket.receive_text(), 1 if FIXED else None)
             await websocket.send_text(text)
-    except asyncio.TimeoutError:
+    except (asyncio.TimeoutError, WebSocketDisconnect):
         return
     finally:
         rooms.discard(websocket)
 
 
 async def start():
-    config = uvicorn.Config(app, host=peers.HOST, port=0, log_level="error", loop="none", ws_ping_interval=None)
-    server = uvicorn.Server(config)
-    server.install_signal_handlers = lambda: None
-    start.server = asyncio.ensure_future(server.serve())
-    while not server.started:
-        await asyncio.sleep(0.05)
-    start.port = server.servers[0].sockets[0].getsockname()[1]
+    start.port = await servers.uvicorn_port(app, ws_ping_interval=None)
 
 
 def connect():

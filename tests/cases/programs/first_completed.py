@@ -1,4 +1,4 @@
-"""Each request waits for its work or for the shutdown, whichever comes first, and forgets the other. Twin: cancels it."""
+"""Each request waits for its work or for the shutdown, and forgets what comes second. Twin: cancels it."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""Each connection has a heartbeat, which outlives it from the day the gateway was updated. Twin: cancelled at the end."""
+"""Each connection has a heartbeat, which outlives it since the gateway was updated. Twin: cancelled."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""A read is sent to both replicas, the first answer is taken; one replica hangs now and then. Twin: cancels the loser."""
+"""A read is sent to both replicas, the first answer taken; one hangs now and then. Twin: cancels the loser."""
 
 import asyncio
 

@@ -15,6 +15,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 
 from service import FIXED
 
@@ -35,6 +36,7 @@ def start(kind):
 
 
 def start_redis():
+    """None: it is not installed."""
     program = shutil.which("redis-server")
     if program is None:
         return None
@@ -48,6 +50,8 @@ def start_redis():
         stdout=subprocess.DEVNULL,
         preexec_fn=lambda: prctl(1, signal.SIGTERM),  # PR_SET_PDEATHSIG
     )
+    while socket.socket(socket.AF_UNIX).connect_ex(path) != 0:
+        time.sleep(0.05)
     return path
 
 

@@ -23,12 +23,6 @@ async def start():
     path = peers.start_redis() or not_applicable("needs the package redis-server")
     pool = redis.ConnectionPool(connection_class=redis.UnixDomainSocketConnection, path=path, max_connections=10)
     start.client = redis.Redis(connection_pool=pool)
-    for _ in range(100):
-        try:
-            await start.client.ping()
-            break
-        except redis.ConnectionError:
-            await asyncio.sleep(0.05)
     pubsub = start.client.pubsub()
     await pubsub.psubscribe("news:*")
     start.listener = asyncio.create_task(listen(pubsub))

@@ -3,10 +3,10 @@
 import asyncio
 
 import peers
+import servers
 from service import FIXED, not_applicable, row, serve
 
 try:
-    import uvicorn
     from starlette.applications import Starlette
     from starlette.background import BackgroundTask
     from starlette.responses import PlainTextResponse
@@ -41,13 +41,7 @@ app = Starlette(routes=[Route("/orders/{order}", place_order)])
 
 async def start():
     start.webhook = peers.start("hold")
-    config = uvicorn.Config(app, host=peers.HOST, port=0, log_level="error", loop="none", http="h11")
-    server = uvicorn.Server(config)
-    server.install_signal_handlers = lambda: None
-    start.server = asyncio.ensure_future(server.serve())
-    while not server.started:
-        await asyncio.sleep(0.05)
-    start.port = server.servers[0].sockets[0].getsockname()[1]
+    start.port = await servers.uvicorn_port(app, http="h11")
 
 
 async def request(number):
