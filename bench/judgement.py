@@ -32,7 +32,7 @@ def arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--healthy-seconds", type=float, default=600, help="0: no healthy ones")
     parser.add_argument("--leak-seconds", type=float, default=60, help="0: no leaking ones")
-    parser.add_argument("--only", metavar="GLOB", default="*", help="these programs")
+    parser.add_argument("--only", metavar="GLOB", default="*", help="these programs; the page is left as it is")
     parser.add_argument("--python", metavar="NAME", default="machine", help="tests/e2e/run_e2e.py --list knows them")
     parser.add_argument("--system-wide", action="store_true", help="let the tool watch everything")
     parser.add_argument("--record", metavar="FILE", help="keep the tool's recording: FILE-leaking, FILE-healthy")
@@ -169,7 +169,7 @@ def main():
             file.writelines(json.dumps(details(each)) + "\n" for each in outcomes)
     lines = summary(outcomes) + hints(outcomes) + by_program(outcomes)
     print("\n" + "\n".join(lines))
-    if not options.no_write:
+    if not options.no_write and options.only == "*":
         write(lines, "bench/judgement.py --healthy-seconds %.0f" % options.healthy_seconds)
 
 

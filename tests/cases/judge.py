@@ -15,11 +15,12 @@ from dataclasses import dataclass, field
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "e2e"))
 
 from corpus import PROGRAMS, verdict_on  # noqa: E402
-from processes import FRAME_S, Deadline, Failure, Target, Tool  # noqa: E402
+from processes import Deadline, Failure, Target, Tool, watches  # noqa: E402
 
 # Of what a healthy program may have besides what it counts: a connection is a task, some coroutines, a transport.
 OTHERS, OTHERS_PER_ONE = 60, 6
-START_S = 120  # for fifty programs on two cores to come up
+START_S = 120  # for seventy programs on two cores to come up
+FRAME_S = 60  # no frame for so long: the tool hangs
 WARM_UP_S = 5  # of load, before the tool comes
 # One tool looks at seventy processes: its default share of a core, 5 %, is meant for a few, and gives each of so many
 # one look in a minute.
@@ -28,12 +29,13 @@ BUDGET = ("--census-budget", "50")
 
 @dataclass
 class Outcome:
-    """Of one program: what was found there and when, seconds from the start of the tool."""
+    """Of one program: what was found there and when, seconds from the start of the tool if nothing else is said."""
 
     case: object
     fixed: bool
     pid: int
-    found_s: float = None  # None: what leaks was not named
+    attached_s: float = None  # the first frame that shows the program as watched
+    found_s: float = None  # from then, or from the beginning of the leak; None: what leaks was not named
     finding: dict = None  # as it was at last
     misplaced_s: float = None  # right but for a place in the program's own file
     wrong: dict = field(default_factory=dict)  # (kind, coroutine): (seconds, finding)
@@ -120,6 +122,9 @@ def judge(interpreter, programs, seconds, *options, system_wide=False):
 
 def note(outcomes, frame, now_s):
     """One frame of the tool, into the outcomes."""
+    for outcome in outcomes.values():
+        if outcome.attached_s is None and watches(outcome.pid)(frame):
+            outcome.attached_s = now_s
     for finding in frame["findings"]:
         outcome = outcomes.get(finding["pid"])
         if outcome is not None:
@@ -139,10 +144,8 @@ def note_finding(outcome, finding, now_s):
     said = verdict_on(outcome.case, finding, outcome.case.program + ".py") if outcome.leaks else "wrong"
     if said == "right":
         outcome.finding = finding
-        # A leak that begins later cannot be found before.
-        begins_s = max(0, outcome.case.begins_s - WARM_UP_S)
         if outcome.found_s is None:
-            outcome.found_s = max(0, now_s - begins_s)
+            outcome.found_s = max(0, now_s - max(outcome.attached_s, outcome.case.begins_s - WARM_UP_S))
     elif said == "misplaced" and outcome.misplaced_s is None:
         outcome.misplaced_s, outcome.finding = now_s, outcome.finding or finding
     elif said in ("also", "wrong"):

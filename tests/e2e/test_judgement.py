@@ -17,7 +17,8 @@ from corpus import HEALTHY, LEAKING, PROGRAMS
 from run_e2e import SKIPPED, reason_to_skip
 
 FOUND_WITHIN_S = 30
-LEAKING_S = FOUND_WITHIN_S + max(case.begins_s for case in LEAKING)
+ATTACH_S = 10  # to forty-five processes
+LEAKING_S = ATTACH_S + FOUND_WITHIN_S + max(case.begins_s for case in LEAKING)
 HEALTHY_S = int(os.environ.get("ASYNCLEAK_HEALTHY_SECONDS", "150"))
 
 
