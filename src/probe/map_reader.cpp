@@ -142,7 +142,7 @@ void MapReader::read_sites(Sample& sample, const RunningSteps& running) {
     if (seen.tells_pending || site.destroyed_pending > 0) out.destroyed_pending = site.destroyed_pending;
     if (seen.measures_steps || site.slow_steps > 0) out.slow_steps = slow_steps_of(id, site, running);
     out.first_seen_ns = static_cast<std::int64_t>(site.first_ns);
-    out.last_created_ns = static_cast<std::int64_t>(site.last_ns);
+    out.last_created_ns = std::max(out.first_seen_ns, coarse_birth_ns(static_cast<std::int64_t>(site.last_ns)));
     // Inherited tasks are older than their site: nothing is known of before the parent's.
     const std::int64_t oldest = site.inherited > 0 ? 0 : out.first_seen_ns;
     out.cohorts = disjoint_cohorts(site, sample.monotonic_ns, oldest, out.outstanding);

@@ -7,14 +7,22 @@
 #include "sample/sample.h"
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace asyncleak {
 
 // Of the bytes below: raised with every change of fields.h or of the coding.
 inline constexpr std::uint32_t codec_version = 1;
+
+struct EncodedSample {
+  std::string numbers;    // as short as they get
+  std::string new_texts;  // those that no sample before had; worth compressing
+};
 
 class SampleEncoder {
  public:
@@ -22,8 +30,7 @@ class SampleEncoder {
   SampleEncoder(SampleEncoder&&) noexcept;
   SampleEncoder& operator=(SampleEncoder&&) noexcept;
   ~SampleEncoder();
-  // Valid until the next call.
-  [[nodiscard]] std::string_view encode(const Sample& sample);
+  [[nodiscard]] EncodedSample encode(const Sample& sample);
 
  private:
   struct State;
@@ -42,9 +49,9 @@ class SampleDecoder {
   SampleDecoder(SampleDecoder&&) noexcept;
   SampleDecoder& operator=(SampleDecoder&&) noexcept;
   ~SampleDecoder();
-  // The next sample of those that one SampleEncoder encoded. nullptr: BYTES are not what it wrote; then the decoder is
-  // of no more use. Valid until the next call. What is made of hostile bytes is bounded by MOST_MEMORY.
-  [[nodiscard]] const Sample* decode(std::string_view bytes, const SampleMoment& moment);
+  // The next sample of those that one SampleEncoder encoded. nullopt: it is not what that wrote; then the decoder is
+  // of no more use. What is made of hostile bytes is bounded by MOST_MEMORY.
+  [[nodiscard]] std::optional<Sample> decode(const EncodedSample& encoded, const SampleMoment& moment);
   static constexpr std::size_t most_memory = std::size_t{1} << 29;
 
  private:

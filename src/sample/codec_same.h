@@ -45,6 +45,21 @@ concept Keyed = requires(const Value& value) {
   key_of(value);
 };
 
+// The structs in the order of their models in the codec: new ones at the end.
+template <class... Structs>
+struct StructList {
+  template <class Value>
+  static constexpr std::size_t index_of = [] {
+    std::size_t index = 0;
+    (void)((std::same_as<Value, Structs> || (++index, false)) || ...);
+    return index;
+  }();
+  static constexpr std::size_t size = sizeof...(Structs);
+};
+using Structs = StructList<Sample, ProbeSample, Drop, ProcessSample, LoopSample, NeverAwaited, CensusSample, MemorySample,
+                           ProcessAllocations, SiteSample, SiteIdentity, Frame, SiteCensus, HeldSample, PatternEvidence,
+                           SiteAllocations, AllocationLine, SlowSteps>;
+
 // Calls EACH with the number of each field and the field in A and in B, until it says false.
 template <class A, class B, class Each>
 bool each_field(A& a, B& b, const Each& each) {

@@ -5,11 +5,14 @@
 // the few that ended. Used by codec.h. Pure.
 #pragma once
 
-#include "sample/bytes.h"
 #include "sample/fields.h"
+#include "sample/range_coder.h"
 
 #include <algorithm>
+#include <array>
+#include <bit>
 #include <cstdint>
+#include <tuple>
 #include <vector>
 
 namespace asyncleak {
@@ -32,27 +35,27 @@ class CohortBounds {
     last_to_ns_ = from_ns != nullptr ? *from_ns : now_ns_;
   }
 
-  void write(ByteWriter& out, std::int64_t from_ns, std::int64_t to_ns) {
+  void write(RangeWriter& out, NumberModel& codes, std::int64_t from_ns, std::int64_t to_ns) {
     const std::uint64_t skipped = skipped_to(from_ns);
     const bool as_seen = at_ < seen_.size() && seen_[at_].from == from_ns && seen_[at_].to == to_ns;
     const std::uint64_t end = as_seen ? end_as_seen : to_ns == now_ns_ ? end_now : end_told;
-    out.number(skipped * ends + end);
-    if (skipped == from_told) out.difference(static_cast<std::uint64_t>(from_ns) - unsigned_last());
-    if (end == end_told) out.difference(static_cast<std::uint64_t>(to_ns) - static_cast<std::uint64_t>(from_ns));
+    out.number(codes, skipped * ends + end);
+    if (skipped == from_told) out.difference(told_, static_cast<std::uint64_t>(from_ns) - unsigned_last());
+    if (end == end_told) out.difference(told_, static_cast<std::uint64_t>(to_ns) - static_cast<std::uint64_t>(from_ns));
     remember({from_ns, to_ns});
   }
 
-  void read(ByteReader& in, std::int64_t& from_ns, std::int64_t& to_ns) {
-    const std::uint64_t code = in.number();
+  void read(RangeReader& in, NumberModel& codes, std::int64_t& from_ns, std::int64_t& to_ns) {
+    const std::uint64_t code = in.number(codes);
     const std::uint64_t skipped = code / ends;
     if (skipped == from_told) {
-      from_ns = static_cast<std::int64_t>(unsigned_last() + in.difference());
+      from_ns = static_cast<std::int64_t>(unsigned_last() + in.difference(told_));
     } else if (!unskip(skipped, from_ns)) {
       in.fail();
     }
     advance(from_ns);
     if (code % ends == end_told) {
-      to_ns = static_cast<std::int64_t>(static_cast<std::uint64_t>(from_ns) + in.difference());
+      to_ns = static_cast<std::int64_t>(static_cast<std::uint64_t>(from_ns) + in.difference(told_));
     } else if (code % ends == end_now) {
       to_ns = now_ns_;
     } else if (at_ < seen_.size() && seen_[at_].from == from_ns) {
@@ -113,6 +116,7 @@ class CohortBounds {
     last_to_ns_ = bounds.to;
   }
 
+  NumberModel told_;
   std::int64_t now_ns_ = 0, last_to_ns_ = 0;
   std::size_t at_ = 0;
   std::vector<Bounds> seen_;  // by `from`
@@ -135,29 +139,65 @@ class EarlierCounts {
   const Class* end_;
 };
 
+// Sites are told apart by how busy they were: bits of what they created in the sample before.
+constexpr std::size_t activities = 8;
+
+// How many of a class end is like its size, and like how many of the class before did.
+class CountModels {
+ public:
+  NumberModel& of(std::uint64_t expected, std::uint64_t difference_before) {
+    return models_[step(expected, expected_steps)][step(difference_before, before_steps)];
+  }
+
+ private:
+  static constexpr std::size_t expected_steps = 8, before_steps = 4;
+  static std::size_t step(std::uint64_t value, std::size_t steps) {
+    return std::min(static_cast<std::size_t>(std::bit_width(value)), steps - 1);
+  }
+  std::array<std::array<NumberModel, before_steps>, expected_steps> models_;
+};
+
+inline std::uint64_t size_of_difference(std::uint64_t difference) {
+  return std::min(difference, std::uint64_t{0} - difference);
+}
+
+// What the lists of one kind of class have in common.
+struct ClassCoding {
+  CohortBounds bounds;
+  std::array<NumberModel, activities> bound_codes;
+  std::array<CountModels, activities> counts;
+  std::size_t activity = 0;
+};
+
 template <AgeClass Class>
-void write_classes(ByteWriter& out, CohortBounds& bounds, const std::vector<Class>& classes,
+void write_classes(RangeWriter& out, ClassCoding& coding, const std::vector<Class>& classes,
                    const std::vector<Class>& earlier) {
-  bounds.next_list(earlier.empty() ? nullptr : &earlier.front().born_from_ns);
-  for (const Class& each : classes) bounds.write(out, each.born_from_ns, each.born_to_ns);
+  coding.bounds.next_list(earlier.empty() ? nullptr : &earlier.front().born_from_ns);
   EarlierCounts<Class> counts(earlier);
+  std::uint64_t size_before = 0;
   for (const Class& each : classes) {
-    out.difference(std::get<2>(fields(each)) - counts.within(each.born_from_ns, each.born_to_ns));
+    coding.bounds.write(out, coding.bound_codes[coding.activity], each.born_from_ns, each.born_to_ns);
+    const std::uint64_t expected = counts.within(each.born_from_ns, each.born_to_ns);
+    const std::uint64_t difference = std::get<2>(fields(each)) - expected;
+    out.difference(coding.counts[coding.activity].of(expected, size_before), difference);
+    size_before = size_of_difference(difference);
   }
 }
 
 // CLASSES has the size it is to have.
 template <AgeClass Class>
-void read_classes(ByteReader& in, CohortBounds& bounds, std::vector<Class>& classes,
+void read_classes(RangeReader& in, ClassCoding& coding, std::vector<Class>& classes,
                   const std::vector<Class>& earlier) {
-  bounds.next_list(earlier.empty() ? nullptr : &earlier.front().born_from_ns);
-  for (Class& each : classes) {
-    if (!in.ok()) return;
-    bounds.read(in, each.born_from_ns, each.born_to_ns);
-  }
+  coding.bounds.next_list(earlier.empty() ? nullptr : &earlier.front().born_from_ns);
   EarlierCounts<Class> counts(earlier);
+  std::uint64_t size_before = 0;
   for (Class& each : classes) {
-    std::get<2>(fields(each)) = in.difference() + counts.within(each.born_from_ns, each.born_to_ns);
+    coding.bounds.read(in, coding.bound_codes[coding.activity], each.born_from_ns, each.born_to_ns);
+    if (!in.ok()) return;
+    const std::uint64_t expected = counts.within(each.born_from_ns, each.born_to_ns);
+    const std::uint64_t difference = in.difference(coding.counts[coding.activity].of(expected, size_before));
+    std::get<2>(fields(each)) = expected + difference;
+    size_before = size_of_difference(difference);
   }
 }
 

@@ -10,8 +10,9 @@
 namespace asyncleak {
 namespace {
 
-// checksum of what follows in the head, payload bytes, payload checksum, wall, monotonic, type, bytes of labels
-constexpr std::size_t fixed_bytes = 4 + 4 + 4 + 8 + 8 + 1 + 4;
+// checksum of what follows in the head, payload bytes, payload checksum, wall, monotonic, type, bytes of
+// labels, bytes of numbers
+constexpr std::size_t fixed_bytes = 4 + 4 + 4 + 8 + 8 + 1 + 4 + 4;
 constexpr std::size_t most_label_bytes = std::size_t{1} << 20;
 
 // Any clock this century; sums and differences of two stay in range.
@@ -35,7 +36,8 @@ std::uint32_t checksum(std::string_view bytes) {
   return static_cast<std::uint32_t>(crc32_z(0, reinterpret_cast<const Bytef*>(bytes.data()), bytes.size()));
 }
 
-std::string make_record(RecordType type, const Sample& sample, std::string_view payload) {
+std::string make_record(RecordType type, const Sample& sample, std::string_view numbers, std::string_view texts) {
+  const std::string payload = std::string(numbers).append(texts);
   const std::string labels = labels_text(sample.labels);
   ByteWriter head;
   head.fixed(static_cast<std::uint32_t>(payload.size()));
@@ -44,9 +46,10 @@ std::string make_record(RecordType type, const Sample& sample, std::string_view 
   head.fixed(sample.monotonic_ns);
   head.fixed(type);
   head.fixed(static_cast<std::uint32_t>(labels.size()));
+  head.fixed(static_cast<std::uint32_t>(numbers.size()));
   ByteWriter sum;
   sum.fixed(checksum(head.bytes() + labels));
-  return sum.bytes() + head.bytes() + labels + std::string(payload);
+  return sum.bytes() + head.bytes() + labels + payload;
 }
 
 std::optional<std::string> read_exactly(const Fd& file, std::uint64_t offset, std::size_t size) {
@@ -74,6 +77,8 @@ std::optional<RecordPlace> read_record_head(const Fd& file, std::uint64_t offset
   place.head.moment.monotonic_ns = in.fixed<std::int64_t>();
   place.head.type = in.fixed<RecordType>();
   const auto label_bytes = in.fixed<std::uint32_t>();
+  place.head.number_bytes = in.fixed<std::uint32_t>();
+  if (place.head.number_bytes > place.head.payload_bytes) return std::nullopt;
   if (label_bytes > most_label_bytes || place.head.payload_bytes > most_payload_bytes) return std::nullopt;
   std::string labels;
   if (label_bytes > 0) {

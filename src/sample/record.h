@@ -30,15 +30,16 @@ enum class RecordType : std::uint8_t {
 struct RecordHead {
   RecordType type = RecordType::key;
   SampleMoment moment;
-  std::uint32_t payload_bytes = 0;
+  std::uint32_t payload_bytes = 0, number_bytes = 0;
   std::uint32_t payload_checksum = 0;
 };
 
 // Of PAYLOAD, or of a head.
 [[nodiscard]] std::uint32_t checksum(std::string_view bytes);
 
-// A whole record: head and payload.
-[[nodiscard]] std::string make_record(RecordType type, const Sample& sample, std::string_view payload);
+// A whole record: head and payload, which is NUMBERS and then TEXTS.
+[[nodiscard]] std::string make_record(RecordType type, const Sample& sample, std::string_view numbers,
+                                      std::string_view texts);
 
 // Where a record stands in the file.
 struct RecordPlace {
@@ -55,6 +56,6 @@ struct RecordPlace {
 
 // More is not written, nor believed.
 inline constexpr std::size_t most_payload_bytes = std::size_t{64} << 20;
-inline constexpr std::size_t most_sample_bytes = std::size_t{256} << 20;  // decompressed
+inline constexpr std::size_t most_text_bytes = std::size_t{256} << 20;  // decompressed
 
 }  // namespace asyncleak

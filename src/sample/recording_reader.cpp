@@ -53,7 +53,7 @@ struct Recording::State {
         fmt::format("{} is damaged at byte {} (sample {} of {})", path, begins[index], index + 1, moments.size()), "",
         ErrorKind::failure};
   }
-  Result<const Sample*> read_next();
+  Result<Sample> read_next();
 };
 
 void Recording::State::scan(std::uint64_t file_bytes) {
@@ -74,18 +74,20 @@ void Recording::State::scan(std::uint64_t file_bytes) {
   }
 }
 
-Result<const Sample*> Recording::State::read_next() {
+Result<Sample> Recording::State::read_next() {
   const std::size_t index = stream->next;
   const auto place = read_record_head(file, begins[index], begins[index + 1]);
   if (!place) return fail(damaged(index));
   const auto payload = read_exactly(file, place->payload, place->head.payload_bytes);
   if (!payload || checksum(*payload) != place->head.payload_checksum) return fail(damaged(index));
-  const auto bytes = stream->decompressor.piece(*payload, most_sample_bytes);
-  if (!bytes) return fail(damaged(index));
-  const Sample* sample = stream->decoder.decode(*bytes, place->head.moment);
-  if (sample == nullptr) return fail(damaged(index));
+  const std::string_view texts = std::string_view(*payload).substr(place->head.number_bytes);
+  auto new_texts = texts.empty() ? std::string() : stream->decompressor.piece(texts, most_text_bytes);
+  if (!new_texts) return fail(damaged(index));
+  const EncodedSample encoded{payload->substr(0, place->head.number_bytes), std::move(*new_texts)};
+  auto sample = stream->decoder.decode(encoded, place->head.moment);
+  if (!sample) return fail(damaged(index));
   ++stream->next;
-  return sample;
+  return std::move(*sample);
 }
 
 Recording::Recording(std::unique_ptr<State> state) : state_(std::move(state)) {}
@@ -133,7 +135,7 @@ Result<Sample> Recording::read(std::size_t index) {
       state.stream.reset();
       return fail(sample.error());
     }
-    if (state.stream->next > index) return **sample;
+    if (state.stream->next > index) return sample;
   }
 }
 

@@ -18,18 +18,14 @@ Result<std::string> SampleFile::encode(const Sample& sample) {
   if (stream_ && stream_->records >= records_per_key) stream_.reset();
   const auto type = stream_ ? RecordType::delta : RecordType::key;
   if (!stream_) stream_.emplace();
-  const auto bytes = stream_->encoder.encode(sample);
-  if (bytes.size() > most_sample_bytes) {
+  const auto encoded = stream_->encoder.encode(sample);
+  auto texts = encoded.new_texts.empty() ? std::string() : stream_->compressor.piece(encoded.new_texts);
+  if (!texts || encoded.numbers.size() + texts->size() > most_payload_bytes || encoded.new_texts.size() > most_text_bytes) {
     stream_.reset();
-    return fail(fmt::format("{}: a sample of {} bytes is too large for a recording", path_, bytes.size()));
-  }
-  const auto payload = stream_->compressor.piece(bytes);
-  if (!payload || payload->size() > most_payload_bytes) {
-    stream_.reset();
-    return fail(fmt::format("{}: a sample could not be compressed", path_));
+    return fail(fmt::format("{}: a sample is too large for a recording", path_));
   }
   ++stream_->records;
-  return make_record(type, sample, *payload);
+  return make_record(type, sample, encoded.numbers, *texts);
 }
 
 Result<void> SampleFile::append(std::string_view bytes) {
