@@ -1,6 +1,7 @@
 #include "cli/replay.h"
 
 #include "cli/events.h"
+#include "cli/exit_summary.h"
 #include "cli/live_screen.h"
 #include "cli/outputs.h"
 #include "cli/player.h"
@@ -23,10 +24,16 @@ bool ends(const Happened& happened) {
   return signal != 0 && signal != SIGCHLD && signal != SIGUSR1;
 }
 
-// What a loop shows ends in one report, and the exit status is its.
+// What a loop shows: the summary of it is the end.
 struct Shown {
+  ExitSummary& summary;
   std::optional<Report> report;
   std::uint64_t refreshes = 0;
+  void take(std::optional<Report> next) {
+    if (!next) return;
+    summary.add(*next);
+    report = std::move(next);
+  }
   [[nodiscard]] bool enough(const Options& options) const {
     return options.iterations && refreshes >= *options.iterations;
   }
@@ -41,7 +48,7 @@ Result<void> replay_frames(const Options& options, Player& player, Events& event
     auto report = player.next();
     if (const auto trouble = player.take_trouble(); !trouble.empty()) warn(trouble);
     if (!report) return {};
-    shown.report = std::move(report);
+    shown.take(std::move(report));
     if (shown.refreshes++ == 0) begun_s = player.seconds();
     if (auto published = outputs.publish(*shown.report); !published) return published;
     if (auto printed = outputs.print(*shown.report); !printed) return printed;
@@ -86,7 +93,7 @@ class ScreenReplay {
 
 void ScreenReplay::take(std::optional<Report> report, Shown& shown) {
   if (auto trouble = player_.take_trouble(); !trouble.empty()) screen_.say(std::move(trouble));
-  if (report) shown.report = std::move(report);
+  shown.take(std::move(report));
   position_s_ = player_.seconds();
   tell();
 }
@@ -178,6 +185,8 @@ Result<Player> open_player(const Options& options) {
 }  // namespace
 
 int show_recording(const Options& options) {
+  auto summary = ExitSummary::make(options);
+  if (!summary) return report_error(summary.error());
   auto player = open_player(options);
   if (!player) return report_error(player.error());
   auto events = Events::make();
@@ -185,7 +194,7 @@ int show_recording(const Options& options) {
   Outputs outputs(options);
   auto screen = LiveScreen::open(options);
   if (!screen) return report_error(screen.error());
-  Shown shown;
+  Shown shown{*summary, {}, 0};
   const std::string& trouble = player->recording().trouble();
   Result<void> done;
   if (*screen) {
@@ -194,11 +203,12 @@ int show_recording(const Options& options) {
   } else {
     done = replay_frames(options, *player, *events, outputs, shown);
   }
+  const bool frames = !*screen;
   screen->reset();  // the terminal as it was, before anything is said
   if (!trouble.empty()) warn(trouble);
   if (!done) return report_error(done.error());
   if (!shown.report) return report_error(Error{options.files.front() + " has no sample that can be read", "", {}});
-  return finding_status(*shown.report, options.gate.fail_on);
+  return summary->finish(frames);
 }
 
 }  // namespace asyncleak::cli

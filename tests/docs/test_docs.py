@@ -166,17 +166,20 @@ class Names(unittest.TestCase):
         written = re.findall(r'\{"(\w+)",', read("src", "view", "summary_json.cpp"))
         described = re.findall(r'"(\w+)"', man_section("JSON of the exit summary", "Ss"))
         self.assertEqual(set(described), set(written))
+        written = re.findall(r'\{"(\w+)",', read("src", "view", "diff_json.cpp"))
+        described = re.findall(r'"(\w+)"', man_section("JSON of diff", "Ss"))
+        self.assertEqual(set(described), {*written, "function"})
 
 
 class Readme(unittest.TestCase):
     def test_links_lead_somewhere(self):
-        for file in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/architecture.md"):
+        for file in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/architecture.md", "docs/ci.md"):
             for target in re.findall(r"\]\((?!https?:)([^)#]+)", read(file)):
                 path = os.path.join(PROJECT, os.path.dirname(file), target)
                 self.assertTrue(os.path.exists(path), "%s: %s" % (file, target))
 
     def test_named_files_exist(self):
-        for file in ("README.md", "CONTRIBUTING.md", "docs/architecture.md"):
+        for file in ("README.md", "CONTRIBUTING.md", "docs/architecture.md", "docs/ci.md"):
             for path in re.findall(r"`((?:src|bpf|tests|tools|docs|bench)/[\w./-]+\.\w+)`", read(file)):
                 self.assertTrue(os.path.exists(os.path.join(PROJECT, path)), "%s: %s" % (file, path))
 
