@@ -81,8 +81,7 @@ Result<ExitSummary> ExitSummary::make(const Options& options) {
     if (!allowances) return fail(allowances.error());
     policy.allow.insert(policy.allow.end(), allowances->begin(), allowances->end());
   }
-  const AtExit at_exit = options.command == Command::run ? AtExit::keep : AtExit::forget;
-  return ExitSummary(std::move(policy), options.summaries, at_exit);
+  return ExitSummary(std::move(policy), options.summaries);
 }
 
 int ExitSummary::finish(bool frames) const {

@@ -25,8 +25,8 @@ class ExitSummary {
   [[nodiscard]] int finish(bool frames) const;
 
  private:
-  ExitSummary(GatePolicy policy, std::vector<SummaryOutput> outputs, AtExit at_exit)
-      : policy_(std::move(policy)), outputs_(std::move(outputs)), outcome_(at_exit) {}
+  ExitSummary(GatePolicy policy, std::vector<SummaryOutput> outputs)
+      : policy_(std::move(policy)), outputs_(std::move(outputs)) {}
 
   GatePolicy policy_;
   std::vector<SummaryOutput> outputs_;

@@ -1,7 +1,7 @@
 // The command line, parsed: passive values, checked for what can be checked before looking at a
 // process.
 //
-// Used by main.cpp and the commands in this folder. CLI11 stays in options.cpp. Names and
+// Used by main.cpp and the commands in this folder. CLI11 stays in options.cpp and option_groups.cpp. Names and
 // defaults are the contract of DESIGN.md section 2; man/asyncleak-top.8 and README.md list the same (a
 // test compares).
 #pragma once

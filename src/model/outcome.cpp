@@ -24,10 +24,14 @@ std::string site_of(const Finding& finding) {
   return site_key(identity);
 }
 
-std::set<pid_t> living_in(const Report& report) {
+// A PID that is used again lives.
+std::set<pid_t> ended_in(const Report& report) {
   std::set<pid_t> pids;
   for (const ProcessRow& row : report.processes) {
-    if (!row.process.ended) pids.insert(row.process.pid);
+    if (row.process.ended) pids.insert(row.process.pid);
+  }
+  for (const ProcessRow& row : report.processes) {
+    if (!row.process.ended) pids.erase(row.process.pid);
   }
   return pids;
 }
@@ -64,17 +68,13 @@ void Outcome::add(const Report& report) {
 }
 
 void Outcome::update_standing(const Report& report, std::int64_t grace_ns) {
-  const std::set<pid_t> living = living_in(report);
-  std::erase_if(ended_ns_, [&](const auto& ended) { return living.contains(ended.first); });  // a PID used again
+  const std::set<pid_t> ended = ended_in(report);
+  std::erase_if(ended_ns_, [&](const auto& earlier) { return !ended.contains(earlier.first); });
+  for (const pid_t pid : ended) ended_ns_.try_emplace(pid, report.monotonic_ns);
   for (auto& [key, past] : all_) {
-    const bool told_now = past.last_ns == report.monotonic_ns;
-    const pid_t pid = past.finding.pid;
-    if (at_exit_ == AtExit::forget || living.contains(pid)) {
-      past.standing = told_now;
-      continue;
-    }
-    const std::int64_t ended_ns = ended_ns_.try_emplace(pid, report.monotonic_ns).first->second;
-    past.standing = past.last_ns >= ended_ns - grace_ns;
+    const auto its_end = ended_ns_.find(past.finding.pid);
+    past.standing =
+        its_end == ended_ns_.end() ? past.last_ns == report.monotonic_ns : past.last_ns >= its_end->second - grace_ns;
   }
 }
 

@@ -22,17 +22,15 @@ struct PastFinding {
   bool standing = false;                   // at the end
 };
 
-// What a process leaves when it ends. A live view lets its findings go with it. `run` asks what leaked in the command:
-// there a finding that stood when its process ended counts, although asyncio.run() cancels what is left on its way out.
-enum class AtExit { forget, keep };
-
 class Outcome {
  public:
   static constexpr std::size_t default_limit = 1000;
 
-  explicit Outcome(AtExit at_exit, std::size_t limit = default_limit) : at_exit_(at_exit), limit_(limit) {}
+  explicit Outcome(std::size_t limit = default_limit) : limit_(limit) {}
 
-  // Of the findings: kind, process and site tell them apart.
+  // Kind, process and site tell findings apart. Of a process that the report shows as ended stands what stood when it
+  // did, although asyncio.run() cancels what is left on its way out; one that is not in the report takes its findings
+  // along.
   void add(const Report& report);
 
   // Those that stand first, leaks before warnings, then in the order they came.
@@ -48,10 +46,9 @@ class Outcome {
   void update_standing(const Report& report, std::int64_t grace_ns);
   void forget_the_least();
 
-  AtExit at_exit_;
   std::size_t limit_;
   std::map<Key, PastFinding> all_;
-  std::map<pid_t, std::int64_t> ended_ns_;  // first seen to have ended; AtExit::keep only
+  std::map<pid_t, std::int64_t> ended_ns_;  // when they were first seen to have ended
   std::uint64_t left_out_ = 0;
   bool any_ = false;
   std::int64_t first_wall_ns_ = 0, last_wall_ns_ = 0, first_ns_ = 0, last_ns_ = 0;

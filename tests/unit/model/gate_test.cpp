@@ -110,7 +110,7 @@ TEST_CASE("a summary says whether the gate fails") {
   report.processes.emplace_back().process.pid = 0;
   report.findings = {past(Severity::leak).finding, past(Severity::warning).finding};
   report.findings[1].kind = "overload";
-  Outcome outcome(AtExit::forget);
+  Outcome outcome;
   outcome.add(report);
   GatePolicy policy = failing(Severity::leak);
   const Summary summary = summarize(outcome, policy);

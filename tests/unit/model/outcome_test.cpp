@@ -31,7 +31,7 @@ Report report_at(std::int64_t seconds, std::vector<Finding> findings, bool ended
 }  // namespace
 
 TEST_CASE("what stood is remembered, with when and as it was told last") {
-  Outcome outcome(AtExit::forget);
+  Outcome outcome;
   outcome.add(report_at(0, {}));
   outcome.add(report_at(1, {finding("task-leak", "waiter")}));
   Finding later = finding("task-leak", "waiter");
@@ -51,7 +51,7 @@ TEST_CASE("what stood is remembered, with when and as it was told last") {
 }
 
 TEST_CASE("kind, process and site tell findings apart; those that stand come first, and leaks before warnings") {
-  Outcome outcome(AtExit::forget);
+  Outcome outcome;
   outcome.add(report_at(0, {finding("task-leak", "gone")}));
   Finding of_site = finding("task-leak", "waiter");
   of_site.site = "00112233aabbccdd";
@@ -72,9 +72,9 @@ TEST_CASE("kind, process and site tell findings apart; those that stand come fir
                                          "-done-held 42", "-task-leak 42"});
 }
 
-TEST_CASE("a finding that stood when its process ended counts where that is asked, and only there") {
-  const auto standing = [](AtExit at_exit, std::int64_t last_told, std::int64_t ended) {
-    Outcome outcome(at_exit);
+TEST_CASE("what stood when its process ended stands, as long as the process is shown") {
+  const auto standing = [](std::int64_t last_told, std::int64_t ended) {
+    Outcome outcome;
     for (std::int64_t now = 0; now <= ended + 100; ++now) {
       std::vector<Finding> findings;
       if (now <= last_told) findings.push_back(finding("task-leak", "waiter"));
@@ -83,15 +83,24 @@ TEST_CASE("a finding that stood when its process ended counts where that is aske
     return outcome.findings().at(0).standing;
   };
   // asyncio.run() cancels what is left: the look before the end is the last that shows it.
-  CHECK(standing(AtExit::keep, 19, 20));
-  CHECK(standing(AtExit::keep, 18, 20));
+  CHECK(standing(19, 20));
+  CHECK(standing(18, 20));
   // Its tasks ended, and then the program did.
-  CHECK_FALSE(standing(AtExit::keep, 16, 20));
-  CHECK_FALSE(standing(AtExit::forget, 19, 20));
+  CHECK_FALSE(standing(16, 20));
+}
+
+TEST_CASE("a process that is not shown any more takes its findings along") {
+  Outcome outcome;
+  outcome.add(report_at(0, {finding("task-leak", "waiter")}));
+  outcome.add(report_at(1, {}, true));
+  Report without = report_at(2, {});
+  without.processes.clear();
+  outcome.add(without);
+  CHECK_FALSE(outcome.findings().at(0).standing);
 }
 
 TEST_CASE("seldom refreshed, the last look is as far away as a refresh takes") {
-  Outcome outcome(AtExit::keep);
+  Outcome outcome;
   outcome.add(report_at(0, {}));
   outcome.add(report_at(60, {finding("task-leak", "waiter")}));
   outcome.add(report_at(115, {}, true));
@@ -99,7 +108,7 @@ TEST_CASE("seldom refreshed, the last look is as far away as a refresh takes") {
 }
 
 TEST_CASE("a PID that is used again lives") {
-  Outcome outcome(AtExit::keep);
+  Outcome outcome;
   outcome.add(report_at(0, {finding("task-leak", "waiter")}));
   outcome.add(report_at(1, {}, true));
   CHECK(outcome.findings().at(0).standing);
@@ -108,7 +117,7 @@ TEST_CASE("a PID that is used again lives") {
 }
 
 TEST_CASE("of too many, those that matter least are only counted") {
-  Outcome outcome(AtExit::forget, 3);
+  Outcome outcome(3);
   outcome.add(report_at(0, {finding("task-leak", "old leak")}));
   outcome.add(report_at(1, {finding("task-leak", "standing"), finding("overload", "", 42, Severity::warning)}));
   CHECK(outcome.left_out() == 0);
