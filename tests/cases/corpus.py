@@ -95,7 +95,7 @@ LEAKING = (
     Case("stuck_websockets", (TASK,), ("WebSocketServerProtocol.*",), packages=(WEBSOCKETS,), limit=100,
          also=(SOCKET, CONNECTION)),  # fmt: skip
     Case("websockets_reconnect", (TASK, TRANSPORT), ("WebSocketCommonProtocol.*", "WebSocketClientProtocol"), limit=5,
-         placed=False, packages=(WEBSOCKETS,), also=(SOCKET, CONNECTION)),  # fmt: skip
+         placed=False, packages=(WEBSOCKETS,), also=(SOCKET, CONNECTION, SLEEP_TIMER)),  # fmt: skip
     Case("aiohttp_sessions", (TRANSPORT,), ("ResponseHandler",), placed=False, packages=(AIOHTTP,),
          also=("timer-leak *",)),  # fmt: skip
     Case("aiohttp_responses", (TRANSPORT,), ("ResponseHandler",), placed=False, packages=(AIOHTTP,),

@@ -1,7 +1,7 @@
 """aiohttp client: of a stream only the first piece is read, and the response not released. Twin: `async with`."""
 
 import peers
-from service import FIXED, not_applicable, row_of_type, serve
+from service import FIXED, not_applicable, open_transports, row_of_type, serve
 
 try:
     import aiohttp
@@ -29,4 +29,8 @@ async def request(number):
     await first_event(start.session, start.url)
 
 
-serve(request, lambda: row_of_type("transport", "ResponseHandler", len(opened)), rate=4, start=start)
+def truth():
+    return row_of_type("transport", "ResponseHandler", open_transports("ResponseHandler"))
+
+
+serve(request, truth, rate=4, start=start)

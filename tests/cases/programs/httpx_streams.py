@@ -1,7 +1,7 @@
 """httpx: a streaming answer is looked at and not closed, when it is not what was hoped for. Twin: always closed."""
 
 import peers
-from service import FIXED, not_applicable, row_of_type, serve
+from service import FIXED, not_applicable, open_transports, row_of_type, serve
 
 try:
     import httpx
@@ -13,11 +13,12 @@ tails = []
 
 async def tail(client, url, number):
     response = await client.send(client.build_request("GET", url), stream=True)
-    first = await response.aiter_bytes().__anext__()
+    pieces = response.aiter_bytes()
+    first = await pieces.__anext__()
     if FIXED or number % 3 == 0:
         await response.aclose()
     else:
-        tails.append(response)
+        tails.append(pieces)
     return first
 
 
@@ -31,4 +32,8 @@ async def request(number):
     await tail(start.client, start.url, number)
 
 
-serve(request, lambda: row_of_type("transport", "StreamProtocol", len(tails)), rate=4, start=start)
+def truth():
+    return row_of_type("transport", "StreamProtocol", open_transports("StreamProtocol"))
+
+
+serve(request, truth, rate=4, start=start)

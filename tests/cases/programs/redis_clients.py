@@ -1,7 +1,7 @@
 """redis: a client for each tenant, kept open after its one command. Twin: closed."""
 
 import peers
-from service import FIXED, not_applicable, row_of_type, serve
+from service import FIXED, not_applicable, open_transports, row_of_type, serve
 
 try:
     import redis.asyncio as redis
@@ -28,4 +28,8 @@ async def request(number):
     await count_visit("tenant-%d" % number)
 
 
-serve(request, lambda: row_of_type("transport", "StreamReaderProtocol", len(clients)), rate=2, start=start)
+def truth():
+    return row_of_type("transport", "StreamReaderProtocol", open_transports("StreamReaderProtocol"))
+
+
+serve(request, truth, rate=2, start=start)

@@ -65,6 +65,12 @@ def objects_of(kind):
     return sum(type(each) is kind for each in gc.get_objects())
 
 
+def open_transports(protocol):
+    """How many transports are open whose protocol's type is called so: a closed one holds no socket."""
+    transports = [each for each in gc.get_objects() if asyncio.BaseTransport in type(each).__mro__]
+    return sum(not each.is_closing() and type(each.get_protocol()).__name__ == protocol for each in transports)
+
+
 def _alive():
     """Of everything of asyncio, how much is left: what has leaked without being suspected."""
     counts = dict.fromkeys(("tasks", "coroutines", "asyncgens", "transports"), 0)

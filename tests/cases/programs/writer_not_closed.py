@@ -4,7 +4,7 @@ import asyncio
 import socket
 
 import peers
-from service import FIXED, objects_of, row_of_type, serve
+from service import FIXED, open_transports, row_of_type, serve
 
 
 guests = {}
@@ -40,7 +40,7 @@ async def request(number):
 
 
 def truth():
-    return row_of_type("transport", "StreamReaderProtocol", objects_of(asyncio.StreamReaderProtocol))
+    return row_of_type("transport", "StreamReaderProtocol", open_transports("StreamReaderProtocol"))
 
 
 serve(request, truth, rate=5, start=start)
