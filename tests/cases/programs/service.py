@@ -36,7 +36,7 @@ def not_applicable(reason):
 def tasks_of(function, done=False):
     """How many tasks of this coroutine function there are."""
     return sum(
-        task.get_coro().__qualname__ == function.__qualname__ and task.done() == done
+        getattr(task.get_coro(), "__qualname__", None) == function.__qualname__ and task.done() == done
         for task in gc.get_objects()
         if asyncio.Task in type(task).__mro__
     )
