@@ -20,7 +20,7 @@ from processes import Deadline, Failure, Target, Tool, watches  # noqa: E402
 # Of what a healthy program may have besides what it counts: a connection is a task, some coroutines, a transport.
 OTHERS, OTHERS_PER_ONE = 60, 6
 START_S = 120  # for seventy programs on two cores to come up
-FRAME_S = 60  # no frame for so long: the tool hangs
+FRAME_S = 120  # no frame for so long, the first looks at all of them included: the tool hangs
 WARM_UP_S = 5  # of load, before the tool comes
 # One tool looks at seventy processes: its default share of a core, 5 %, is meant for a few, and gives each of so many
 # one look in a minute.
