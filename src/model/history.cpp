@@ -7,20 +7,31 @@
 namespace asyncleak {
 
 void History::add(double seconds, double value) {
-  ++samples_;
   const Point point{static_cast<std::uint32_t>(std::llround(seconds * 100)), static_cast<float>(value)};
-  const std::size_t size = points_.size();
-  // A level stretch is its two ends: most sites never change, and cost two points.
-  if (size >= 2 && points_[size - 1].value == point.value && points_[size - 2].value == point.value) {
-    points_.back().centiseconds = point.centiseconds;
-    return;
+  if (samples_++ > 0 && point.value != latest_.value) (void)points();
+  const bool first = samples_ == 1 || point.value != latest_.value;
+  latest_ = point;
+  if (first) {
+    if (points_.size() >= max_points) thin_older_half();
+    points_.push_back(point);
   }
-  if (size == max_points) thin_older_half();
-  points_.push_back(point);
+}
+
+// A level stretch is its two ends.
+const std::vector<History::Point>& History::points() const {
+  if (samples_ == 0 || points_.back().centiseconds == latest_.centiseconds) return points_;
+  const std::size_t size = points_.size();
+  if (size >= 2 && points_[size - 2].value == latest_.value) {
+    points_.back().centiseconds = latest_.centiseconds;
+  } else {
+    if (size >= max_points) thin_older_half();
+    points_.push_back(latest_);
+  }
+  return points_;
 }
 
 // Pairs become one point that keeps the smaller value: trends are judged by the floor.
-void History::thin_older_half() {
+void History::thin_older_half() const {
   const std::size_t half = points_.size() / 2;
   for (std::size_t i = 0; i + 1 < half; i += 2) {
     points_[i / 2] = points_[i].value <= points_[i + 1].value ? points_[i] : points_[i + 1];
@@ -31,9 +42,9 @@ void History::thin_older_half() {
 
 std::size_t History::first_at_or_after(double seconds) const {
   const double wanted = seconds * 100;
-  const auto found = std::lower_bound(points_.begin(), points_.end(), wanted,
+  const auto found = std::lower_bound(points().begin(), points().end(), wanted,
                                       [](const Point& point, double limit) { return point.centiseconds < limit; });
-  return static_cast<std::size_t>(found - points_.begin());
+  return static_cast<std::size_t>(found - points().begin());
 }
 
 double History::max_before(double seconds) const {
@@ -55,7 +66,7 @@ bool History::constant_since(double seconds) const {
 
 double History::deepest_fall() const {
   float top = -std::numeric_limits<float>::infinity(), deepest = 0;
-  for (const Point& point : points_) {
+  for (const Point& point : points()) {
     top = std::max(top, point.value);
     deepest = std::max(deepest, top - point.value);
   }
@@ -94,8 +105,14 @@ void History::slice(double from_s, std::span<double> out) const {
 void History::slice_minima(double from_s, std::span<double> out) const { slice<Of::minima>(from_s, out); }
 void History::slice_values(double from_s, std::span<double> out) const { slice<Of::last_values>(from_s, out); }
 
+bool History::is_level(const std::vector<double>& sparkline) const {
+  if (sparkline.size() < sparkline_points || sparkline.front() != last() || sparkline.back() != last()) return false;
+  return constant_since(last_s() - sparkline_span_s) &&
+         std::all_of(sparkline.begin(), sparkline.end(), [this](double value) { return value == last(); });
+}
+
 std::vector<double> History::sparkline() const {
-  if (points_.empty()) return {};
+  if (empty()) return {};
   const double from = std::max(first_s(), last_s() - sparkline_span_s);
   std::vector<double> values(std::clamp<std::size_t>(samples_, 1, sparkline_points));
   slice_values(from, values);

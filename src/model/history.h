@@ -22,8 +22,8 @@ class History {
   [[nodiscard]] bool empty() const { return points_.empty(); }
   [[nodiscard]] std::size_t samples() const { return samples_; }  // ever added
   [[nodiscard]] double first_s() const { return points_.front().seconds(); }
-  [[nodiscard]] double last_s() const { return points_.back().seconds(); }
-  [[nodiscard]] double last() const { return points_.back().value; }
+  [[nodiscard]] double last_s() const { return latest_.seconds(); }
+  [[nodiscard]] double last() const { return latest_.value; }
   // Over the points at or after / before a moment; -infinity where there are none.
   [[nodiscard]] double max_before(double seconds) const;
   [[nodiscard]] bool constant_since(double seconds) const;
@@ -38,6 +38,8 @@ class History {
 
   // Evenly spaced, oldest first: the last ten minutes, or all if it is less.
   [[nodiscard]] std::vector<double> sparkline() const;
+  // A sparkline made earlier is still right: nothing but one value since before it begins.
+  [[nodiscard]] bool is_level(const std::vector<double>& sparkline) const;
 
  private:
   // 8 bytes: thousands of sites keep hundreds of these. 10 ms is finer than the shortest refresh;
@@ -47,14 +49,18 @@ class History {
     float value;
     [[nodiscard]] double seconds() const { return centiseconds / 100.0; }
   };
-  void thin_older_half();
+  void thin_older_half() const;
+  const std::vector<Point>& points() const;  // with the latest
   [[nodiscard]] std::size_t first_at_or_after(double seconds) const;
   enum class Of { minima, last_values };
   template <Of what>
   void slice(double from_s, std::span<double> out) const;
   [[nodiscard]] double between(std::size_t next, double seconds) const;
 
-  std::vector<Point> points_;
+  // A number that stays the same moves only the latest, which lies here: most sites of a refresh are level, and
+  // touching each one's points would cost more than all else.
+  mutable std::vector<Point> points_;
+  Point latest_{};
   std::size_t samples_ = 0;
 };
 

@@ -203,6 +203,14 @@ double LeakEvidence::lives_at_least_s() const {
 std::optional<LeakEvidence> leak_evidence(const Population& population, const VerdictPolicy& policy) {
   if (population.watched_s < policy.leak_min_s || population.history.empty()) return std::nullopt;
   if (population.history.last() < policy.least_survivors * population.unit) return std::nullopt;
+  // Nobody came for so long that no window could be called still going on: most sites, and the rest need not be asked.
+  const auto since_s = [&population](std::int64_t then_ns) {
+    return static_cast<double>(population.now_ns - then_ns) / 1e9;
+  };
+  if (population.ages != nullptr &&
+      since_s(population.site.last_created_ns) > policy.silent_share * since_s(population.site.first_seen_ns)) {
+    return std::nullopt;
+  }
   if (population.ages != nullptr) return BySurvival(population, policy).best();
   return ByFloor(population, policy).best();
 }

@@ -98,6 +98,7 @@ struct Model::State {
   Policy policy;
   VerdictPolicy verdict_policy;
   std::unordered_map<std::uint64_t, SiteState> sites;
+  std::vector<std::pair<std::uint64_t, SiteState*>> order;         // of the sample before: mostly this one's, too
   std::unordered_map<std::uint64_t, AllocationState> allocations;  // by site, only of those that are counted
   std::map<std::tuple<std::uint32_t, std::string, std::string, std::optional<int>>, std::weak_ptr<Elders>> elders;
   std::unordered_map<std::uint64_t, ProcessState> processes;
@@ -113,6 +114,7 @@ struct Model::State {
   void add_allocations_of(Report& report, const SiteSample& site, const ProcessSample* process,
                           const Interval& interval);
   void finish_processes(Report& report, const Interval& interval);
+  SiteState& state_of(const SiteSample& site, std::size_t position);
   std::shared_ptr<Elders> elders_of(const SiteIdentity& identity);
   void add_unawaited(Report& report, const ProcessRow& row, ProcessState& state, double now_s);
   void forget_absent();
@@ -188,9 +190,7 @@ void Model::State::add_sites(Report& report, const Sample& sample, const Interva
   for (const SiteSample& site : sample.sites) {
     const auto owner = owners.find(site.identity->process);
     ProcessRow* process = owner == owners.end() ? nullptr : owner->second;
-    const auto [known, is_new] = sites.try_emplace(site.identity->id);
-    SiteState& state = known->second;
-    if (is_new && !site.by_census) state.set_elders(elders_of(*site.identity));
+    SiteState& state = state_of(site, report.sites.size());
     state.last_update = updates;
     const ProcessSample* owner_sample = process != nullptr ? &process->process : nullptr;
     SiteRow& row = report.sites.emplace_back(state.update(site, owner_sample, interval, verdict_policy));
@@ -211,8 +211,21 @@ void Model::State::add_sites(Report& report, const Sample& sample, const Interva
     add_known(process->done, row.done);
     if (row.at_least) process->process.tasks = Coverage::at_least;
   }
-  std::sort(report.sites.begin(), report.sites.end(),
-            [](const SiteRow& a, const SiteRow& b) { return a.identity->id < b.identity->id; });
+  order.resize(report.sites.size());
+  const auto by_id = [](const SiteRow& a, const SiteRow& b) { return a.identity->id < b.identity->id; };
+  if (!std::is_sorted(report.sites.begin(), report.sites.end(), by_id)) {
+    std::sort(report.sites.begin(), report.sites.end(), by_id);
+  }
+}
+
+SiteState& Model::State::state_of(const SiteSample& site, std::size_t position) {
+  const std::uint64_t id = site.identity->id;
+  if (position < order.size() && order[position].first == id) return *order[position].second;
+  const auto [known, is_new] = sites.try_emplace(id);
+  if (is_new && !site.by_census) known->second.set_elders(elders_of(*site.identity));
+  order.resize(position);
+  order.emplace_back(id, &known->second);
+  return known->second;
 }
 
 std::shared_ptr<Elders> Model::State::elders_of(const SiteIdentity& identity) {
@@ -264,10 +277,13 @@ void Model::State::add_unawaited(Report& report, const ProcessRow& row, ProcessS
 }
 
 void Model::State::forget_absent() {
-  if (std::erase_if(sites, [this](const auto& entry) { return entry.second.last_update != updates; }) > 0) {
+  if (sites.size() > order.size() &&
+      std::erase_if(sites, [this](const auto& entry) { return entry.second.last_update != updates; }) > 0) {
+    order.clear();
     std::erase_if(elders, [](const auto& entry) { return entry.second.expired(); });
   }
-  std::erase_if(allocations, [this](const auto& entry) { return entry.second.last_update != updates; });
+  if (!allocations.empty())
+    std::erase_if(allocations, [this](const auto& entry) { return entry.second.last_update != updates; });
   std::erase_if(processes, [this](const auto& entry) { return entry.second.last_update != updates; });
 }
 

@@ -31,11 +31,11 @@ struct SiteRow {
   std::optional<std::uint64_t> pending, done;                   // census; nullopt also for kinds without states
   std::optional<std::uint64_t> cancel_requested;                // of pending: they live on
   std::optional<std::uint64_t> failed, cancelled;               // of done
-  std::vector<Frame> waiting_at;                                // innermost first, the chain most of them share
+  SharedList<Frame> waiting_at;                                 // innermost first, the chain most of them share
   std::uint64_t waiting_here = 0, waiting_of = 0;               // how many of those looked at
   std::optional<HeldSample> held;                               // what they keep alive, with its error
   std::optional<std::uint64_t> buffered_bytes;                  // transports: not written yet
-  std::vector<std::string> holders;                             // most frequent first
+  SharedList<std::string> holders;                              // most frequent first
   std::optional<double> created_per_s, destroyed_per_s;         // over the last interval; nullopt in the first sample
   std::optional<double> growth_per_min;                         // robust trend; nullopt until observed long enough
   std::optional<double> oldest_s, median_age_s;                 // nullopt when nothing is outstanding
@@ -48,9 +48,9 @@ struct SiteRow {
   std::optional<double> confidence;  // in `verdict`, 0 to 1; nullopt while it is `new`
   std::optional<SlowSteps> slow_steps;
   std::optional<std::uint64_t> destroyed_pending;
-  std::optional<PatternEvidence> pattern;
-  std::vector<Cohort> cohorts;  // for the age histogram; times as in the sample
-  std::vector<double> history;  // outstanding, oldest first, evenly spaced, newest last: the sparkline
+  Shared<PatternEvidence> pattern;
+  SharedList<Cohort> cohorts;  // for the age histogram; times as in the sample
+  SharedList<double> history;  // outstanding, oldest first, evenly spaced, newest last: the sparkline
 };
 
 // What a process's resident memory grew by while its allocations were counted, and what explains it.
@@ -76,7 +76,7 @@ struct ProcessRow {
   std::optional<double> allocation_hits_per_s, allocation_overhead_percent;  // of one core
   std::optional<MemoryAccount> account;
   Verdict verdict = Verdict::fresh;  // the worst of its sites, of every kind
-  std::vector<double> history;
+  SharedList<double> history;
 };
 
 struct Finding {

@@ -38,7 +38,8 @@ std::optional<double> rate(std::uint64_t newer, std::uint64_t older, double seco
   return static_cast<double>(newer - older) / seconds;
 }
 
-void add_census(SiteRow& row, const SiteCensus& census) {
+void add_census(SiteRow& row, const Shared<SiteCensus>& shared) {
+  const SiteCensus& census = *shared;
   row.pending = census.pending;
   row.done = census.done;
   if (census.pending) row.cancel_requested = census.cancel_requested;
@@ -46,13 +47,13 @@ void add_census(SiteRow& row, const SiteCensus& census) {
     row.failed = census.failed;
     row.cancelled = census.cancelled;
   }
-  row.waiting_at = census.waiting_at;
+  row.waiting_at = {shared.owner(), census.waiting_at};
   row.waiting_here = census.waiting_here;
   row.waiting_of = census.waiting_of;
   row.held = census.held;
   if (census.held) row.held_bytes = static_cast<std::uint64_t>(std::llround(std::max(0.0, census.held->bytes)));
   row.buffered_bytes = census.buffered_bytes;
-  row.holders = census.holders;
+  row.holders = {shared.owner(), census.holders};
   row.pattern = census.pattern;
 }
 
@@ -107,36 +108,58 @@ SiteRow SiteState::update(const SiteSample& site, const ProcessSample* process, 
   row.outstanding = site.outstanding;
   row.preexisting = site.preexisting;
   row.at_least = site.untracked > 0 || (process != nullptr && process->tasks == Coverage::at_least && !site.by_census);
-  if (site.census) add_census(row, *site.census);
+  if (site.census) add_census(row, site.census);
   if (!site.by_census) add_rates(row, site, interval);
   add_counts(site, process, interval);
 
-  const Ages ages = ages_of(site, interval.now_ns);
-  row.oldest_s = ages.oldest_s;
-  row.median_age_s = ages.median_s;
-  row.oldest_at_least = ages.oldest_at_least || (site.identity->preexisting && ages.oldest_s);
-
-  const Judgement judgement = judge_now(site, interval, policy);
-  trend_ = judgement.trend;
-  leak_ = judgement.leak;
-  row.verdict = judgement.verdict;
-  row.confidence = judgement.confidence;
-  if (trend_) row.growth_per_min = trend_->growth_per_min;
+  if (!is_quiet(site, interval)) look_closely(site, interval, policy);
+  add_judgement(row, site, interval);
   row.slow_steps = site.slow_steps;
   row.destroyed_pending = site.destroyed_pending;
-  row.cohorts = site.cohorts;
-  row.history = history_.sparkline();
   return row;
+}
+
+bool SiteState::is_quiet(const SiteSample& site, const Interval& interval) const {
+  // Every 8 s, and not all that are quiet in the same refresh.
+  constexpr double every_s = 8;
+  const double phase = static_cast<double>(site.identity->id % 16) / 16;
+  const auto turn = [phase](double seconds) { return std::floor(seconds / every_s + phase); };
+  const bool settled = standpoint_.verdict == Verdict::steady || standpoint_.verdict == Verdict::churn;
+  return settled && turn(interval.now_s) == turn(looked_s_) && site.outstanding == looked_outstanding_ &&
+         site.created_total == looked_created_ && site.destroyed_total == looked_destroyed_;
+}
+
+void SiteState::look_closely(const SiteSample& site, const Interval& interval, const VerdictPolicy& policy) {
+  ages_ = ages_of(site, interval.now_ns);
+  judgement_ = judge_now(site, interval, policy);
+  if (!history_.is_level(sparkline_.get())) sparkline_ = history_.sparkline();
+  looked_s_ = interval.now_s;
+  looked_created_ = site.created_total;
+  looked_destroyed_ = site.destroyed_total;
+  looked_outstanding_ = site.outstanding;
+}
+
+void SiteState::add_judgement(SiteRow& row, const SiteSample& site, const Interval& interval) const {
+  const double since_s = interval.now_s - looked_s_;
+  if (ages_.oldest_s) row.oldest_s = *ages_.oldest_s + since_s;
+  if (ages_.median_s) row.median_age_s = *ages_.median_s + since_s;
+  row.oldest_at_least = ages_.oldest_at_least || (site.identity->preexisting && ages_.oldest_s);
+  row.verdict = judgement_.verdict;
+  row.confidence = judgement_.confidence;
+  if (judgement_.trend) row.growth_per_min = judgement_.trend->growth_per_min;
+  row.cohorts = survivors_.cohorts();
+  row.history = sparkline_;
 }
 
 Judgement SiteState::judge_now(const SiteSample& site, const Interval& interval, const VerdictPolicy& policy) {
   Population population{history_, site, interval.now_ns, interval.now_s};
   if (!site.by_census) {
-    Survivors& survivors = elders_ && site.identity->preexisting ? elders_->survivors : survivors_;
-    survivors.update(site, interval.now_ns);
-    population.ages = &survivors.table();
-    if (elders_ && !site.identity->preexisting) {
-      population.elders = &elders_->survivors.table();
+    survivors_.update(site, interval.now_ns);
+    population.ages = &survivors_.table();
+    if (elders_ && site.identity->preexisting) {
+      elders_->ages = survivors_.table();
+    } else if (elders_) {
+      population.elders = &elders_->ages;
       population.elders_share = static_cast<double>(site.created_total) /
                                 static_cast<double>(std::max<std::uint64_t>(1, elders_->successors));
     }
@@ -159,9 +182,9 @@ std::optional<Survival> SiteState::survival(const SiteSample& site, const Interv
 
 Accumulating SiteState::accumulating(const SiteRow& row, const VerdictPolicy& policy) const {
   if (!row.pending || !row.done) return Accumulating::all;
-  const double pending = rise_of(pending_, trend_->window_s, policy);
-  const double done = rise_of(done_, trend_->window_s, policy);
-  const double cancelled = rise_of(cancel_requested_, trend_->window_s, policy);
+  const double pending = rise_of(pending_, judgement_.trend->window_s, policy);
+  const double done = rise_of(done_, judgement_.trend->window_s, policy);
+  const double cancelled = rise_of(cancel_requested_, judgement_.trend->window_s, policy);
   if (std::max(pending, done) < policy.trend.min_rise) {  // too few censuses for a trend
     return *row.done > *row.pending ? Accumulating::done : Accumulating::all;
   }
@@ -184,9 +207,9 @@ std::vector<Finding> SiteState::events(const SiteRow& row, const ProbeSample& pr
 
 std::optional<Finding> SiteState::finding(const SiteSample& site, const SiteRow& row, const Interval& interval,
                                           const VerdictPolicy& policy) {
-  const auto since = standing_.update(row.verdict >= Verdict::growing && trend_.has_value(), interval.now_s);
+  const auto since = standing_.update(row.verdict >= Verdict::growing && judgement_.trend.has_value(), interval.now_s);
   if (!since) return std::nullopt;
-  return accumulation(row, {*trend_, survival(site, interval), accumulating(row, policy), *since});
+  return accumulation(row, {*judgement_.trend, survival(site, interval), accumulating(row, policy), *since});
 }
 
 }  // namespace asyncleak

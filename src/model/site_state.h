@@ -3,6 +3,7 @@
 // Used by model.cpp only.
 #pragma once
 
+#include "model/ages.h"
 #include "model/findings.h"
 #include "model/history.h"
 #include "model/report.h"
@@ -56,7 +57,7 @@ class Standing {
 // Those of a coroutine that were there before the watching, in no site that is still created: how they die tells what
 // to expect of the new ones. They count as born when they were found.
 struct Elders {
-  Survivors survivors;
+  LifeTable ages;
   std::uint64_t successors = 0;  // created since, at all sites of the coroutine
 };
 
@@ -77,6 +78,10 @@ class SiteState {
   std::uint64_t last_update = 0;  // which update saw it: the others are forgotten
 
  private:
+  // Nothing was created or ended since a verdict that time alone hardly changes.
+  [[nodiscard]] bool is_quiet(const SiteSample& site, const Interval& interval) const;
+  void look_closely(const SiteSample& site, const Interval& interval, const VerdictPolicy& policy);
+  void add_judgement(SiteRow& row, const SiteSample& site, const Interval& interval) const;
   void add_counts(const SiteSample& site, const ProcessSample* process, const Interval& interval);
   [[nodiscard]] Judgement judge_now(const SiteSample& site, const Interval& interval, const VerdictPolicy& policy);
   void add_rates(SiteRow& row, const SiteSample& site, const Interval& interval);
@@ -91,8 +96,13 @@ class SiteState {
   Survivors survivors_;
   std::shared_ptr<Elders> elders_;
   Standpoint standpoint_;
-  std::optional<Trend> trend_;
-  std::optional<LeakEvidence> leak_;
+  // As of the last close look.
+  double looked_s_ = 0;
+  std::uint64_t looked_created_ = 0, looked_destroyed_ = 0, looked_outstanding_ = 0;
+  Judgement judgement_;
+  Ages ages_;
+  SharedList<double> sparkline_;
+
   std::uint64_t created_total_ = 0, destroyed_total_ = 0;
 };
 

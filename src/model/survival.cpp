@@ -34,7 +34,10 @@ void LifeTable::forget(double seconds) {
 
 void Survivors::update(const SiteSample& site, std::int64_t now_ns) {
   if (then_ns_ != 0 && now_ns > then_ns_ && site.created_total >= created_) compare(site, now_ns);
-  cohorts_.assign(site.cohorts.begin(), site.cohorts.end());
+  // Where nothing was born and nothing died, those of then are as true, and finer.
+  const bool same = created_ == site.created_total && destroyed_ == site.destroyed_total && then_ns_ != 0;
+  if (!same) cohorts_ = site.cohorts;
+  destroyed_ = site.destroyed_total;
   created_ = site.created_total;
   then_ns_ = now_ns;
 }

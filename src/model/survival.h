@@ -40,13 +40,14 @@ class Survivors {
  public:
   void update(const SiteSample& site, std::int64_t now_ns);
   [[nodiscard]] const LifeTable& table() const { return table_; }
+  [[nodiscard]] const SharedList<Cohort>& cohorts() const { return cohorts_; }  // of the last sample
 
  private:
   void compare(const SiteSample& site, std::int64_t now_ns);
 
   LifeTable table_;
-  std::vector<Cohort> cohorts_;
-  std::uint64_t created_ = 0;
+  SharedList<Cohort> cohorts_;
+  std::uint64_t created_ = 0, destroyed_ = 0;
   std::int64_t then_ns_ = 0;  // 0: no sample yet
 };
 

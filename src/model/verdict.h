@@ -31,6 +31,7 @@ struct VerdictPolicy {
   double least_survivors = 8;
   double dead_share = 0.1;         // so many of those that reached the age may have died after all
   double old_hazard_share = 0.15;  // that the old die much less than the younger did: at this share of their rate
+  double silent_share = 0.25;      // of the time since the first: nobody came for so long is certainly the end
   double shortest_life_s = 40;     // where nobody died at all: that a mean life of this would have shown
   double census_sigmas =
       5;  // rise of a number of which no births are seen, in roots of its level, for a confidence of 0.9

@@ -156,10 +156,10 @@ struct SampleEncoder::State {
     out.number(of_field.number, is_new ? new_text : known->second);
     if (is_new) new_texts.text(text);
   }
-  template <class Value>
-  void put(FieldModels& of_field, const std::optional<Value>& value, const std::optional<Value>& before) {
+  template <Optional Value>
+  void put(FieldModels& of_field, const Value& value, const Value& before) {
     out.number(of_field.size, value ? 1 : 0);
-    if (value) put(of_field, *value, before ? *before : Value{});
+    if (value) put(of_field, *value, before ? *before : typename Value::value_type{});
   }
   template <class Value>
   void put(FieldModels& of_field, const std::shared_ptr<const Value>& value,
@@ -319,10 +319,10 @@ struct SampleDecoder::State {
     if (present > 1) in.fail();
     return in.ok() && present == 1;
   }
-  template <class Value>
-  void get(FieldModels& of_field, std::optional<Value>& value, const std::optional<Value>& before) {
+  template <Optional Value>
+  void get(FieldModels& of_field, Value& value, const Value& before) {
     value.reset();
-    if (get_presence(of_field)) get(of_field, value.emplace(), before ? *before : Value{});
+    if (get_presence(of_field)) get(of_field, value.emplace(), before ? *before : typename Value::value_type{});
   }
   template <class Value>
   void get(FieldModels& of_field, std::shared_ptr<const Value>& value, const std::shared_ptr<const Value>& before) {

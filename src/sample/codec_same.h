@@ -71,6 +71,14 @@ bool each_field(A& a, B& b, const Each& each) {
   (std::make_index_sequence<field_count<A>>{});
 }
 
+// std::optional, and Shared.
+template <class Value>
+concept Optional = requires(Value value) {
+  typename Value::value_type;
+  value.has_value();
+  value.emplace();
+};
+
 template <class Value>
 struct Same {
   static bool of(const Value& a, const Value& b) {
@@ -87,10 +95,10 @@ template <>
 struct Same<double> {  // NaN is the same as itself, -0 not as 0
   static bool of(double a, double b) { return std::bit_cast<std::uint64_t>(a) == std::bit_cast<std::uint64_t>(b); }
 };
-template <class Value>
-struct Same<std::optional<Value>> {
-  static bool of(const std::optional<Value>& a, const std::optional<Value>& b) {
-    return a.has_value() == b.has_value() && (!a || Same<Value>::of(*a, *b));
+template <Optional Value>
+struct Same<Value> {
+  static bool of(const Value& a, const Value& b) {
+    return a.has_value() == b.has_value() && (!a || Same<typename Value::value_type>::of(*a, *b));
   }
 };
 template <class Value>

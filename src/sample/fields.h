@@ -32,8 +32,10 @@ auto fields(Is<HeldSample> auto& value) {
 }
 
 auto fields(Is<PatternEvidence> auto& value) {
-  auto& [creator_uses, own_uses, looked_at, awaited, in_circle, container, item, maxsize, getters] = value;
-  return std::tie(creator_uses, own_uses, looked_at, awaited, in_circle, container, item, maxsize, getters);
+  auto& [creator_uses, own_uses, looked_at, awaited, by_gather, by_as_completed, swallowed, in_circle, creators, item,
+         maxsize, getters] = value;
+  return std::tie(creator_uses, own_uses, looked_at, awaited, by_gather, by_as_completed, swallowed, in_circle,
+                  creators, item, maxsize, getters);
 }
 
 auto fields(Is<SiteCensus> auto& value) {

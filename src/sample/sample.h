@@ -7,6 +7,7 @@
 
 #include "sample/allocations.h"
 #include "sample/census_sample.h"
+#include "util/shared.h"
 
 #include <sys/types.h>
 #include <cstdint>
@@ -56,7 +57,7 @@ constexpr int birth_resolution_bits = 24;
 struct SiteSample {
   std::shared_ptr<const SiteIdentity> identity;
   bool by_census = false;  // no probe sees these: births, deaths and ages are not known
-  std::optional<SiteCensus> census;
+  Shared<SiteCensus> census;  // the same from refresh to refresh until the next look
   std::uint64_t created_total = 0;
   std::uint64_t destroyed_total = 0;
   std::uint64_t outstanding = 0;
