@@ -147,7 +147,8 @@ Finding slow_step(const SiteRow& site, std::uint64_t threshold_ns, double since_
     finding.why += fmt::format(" held the loop for more than {}", duration(threshold_ns));
     finding.why += (steps.count == 1 ? ": " : "; the longest ") + duration(steps.longest_ns);
   }
-  if (const std::string place = defined_at(*site.identity); !place.empty()) finding.why += "; " + place;
+  const std::string place = place_in_words(site.identity->file, site.identity->line);
+  if (!place.empty()) finding.why += "; defined at " + place;
   return finding;
 }
 
@@ -156,9 +157,11 @@ Finding destroyed_pending(const SiteRow& site, double since_s) {
   const std::uint64_t count = *site.destroyed_pending;
   Finding finding = site_finding("destroyed-pending", site, Verdict::growing, since_s);
   const std::string name = to_printable(site.identity->coroutine);
-  finding.why = count == 1 ? fmt::format("1 task of `{}` was destroyed before it finished", name)
-                           : fmt::format("{} tasks of `{}` were destroyed before they finished", count, name);
-  finding.why += " (nobody kept a reference): keep the task, e.g. in a set with a discard callback; " + place_of(site);
+  finding.why = count == 1 ? fmt::format("1 task of `{}`{} was destroyed before it finished", name, place_of(site))
+                           : fmt::format("{} tasks of `{}`{} were destroyed before they finished", format_whole(count),
+                                         name, place_of(site));
+  finding.why += ": nobody kept a reference";
+  finding.hint = "keep the task, e.g. in a set with a discard callback";
   return finding;
 }
 
