@@ -20,7 +20,7 @@ bool is_in(std::string_view name, const auto& list) { return std::ranges::find(l
 
 void sort_each_once(std::vector<std::string>& names) {
   std::ranges::sort(names);
-  names.erase(std::ranges::unique(names).begin(), names.end());
+  names.erase(std::unique(names.begin(), names.end()), names.end());
 }
 
 }  // namespace

@@ -202,10 +202,9 @@ TEST_CASE("finished tasks that a collection keeps") {
         "`history` keeps finished tasks: keep results instead, or a set and task.add_done_callback(history.discard)");
   site.outstanding = 400;
   site.holders = {"dict `by\x1bid` of app.Jobs (400 items)"};
-  CHECK(
-      hinted(site, "done-held").hint ==
-      "`by\\x1bid` keeps finished tasks: remove the entry in a done callback (task.add_done_callback), or keep results "
-      "instead");
+  CHECK(hinted(site, "done-held").hint ==
+        "`by?id` keeps finished tasks: remove the entry in a done callback (task.add_done_callback), or keep results "
+        "instead");
   site.holders = {"local `task` of request()", "list `tasks` of request() (2 items)", "set `some` of module app"};
   CHECK(pattern_of(site, "done-held").empty());
 }
