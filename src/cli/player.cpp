@@ -6,9 +6,9 @@
 namespace asyncleak::cli {
 namespace {
 
-// What a model needs to judge as if it had seen everything: the beginning, for the baselines; about one sample a
-// minute until then, as its history has no more of what is long ago; and everything of the last ten minutes.
-constexpr double beginning_s = 15, recent_s = 600, sparse_s = 60;
+// What a model needs to judge as if it had seen everything: the beginning, for the baselines; everything of the last
+// ten minutes; and of what is between ever less the longer it is ago, as its history does: a hundred samples of a day.
+constexpr double beginning_s = 15, recent_s = 600, sparse_s = 110, share_of_age = 0.05;
 
 }  // namespace
 
@@ -37,7 +37,7 @@ void Player::warm(std::size_t index) {
   double last_s = -sparse_s;
   for (std::size_t i = 0; i < index; ++i) {
     const double at_s = seconds_at(i);
-    const bool sparse = moments[i].key && at_s - last_s >= sparse_s * 0.9;
+    const bool sparse = moments[i].key && at_s - last_s >= std::max(sparse_s, (target_s - at_s) * share_of_age);
     if (at_s > beginning_s && at_s < target_s - recent_s && !sparse) continue;
     if (take(i)) last_s = at_s;
   }

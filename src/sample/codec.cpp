@@ -6,6 +6,7 @@
 #include "sample/range_coder.h"
 
 #include <bit>
+#include <cmath>
 #include <concepts>
 #include <unordered_map>
 
@@ -48,6 +49,12 @@ class Earlier {
 // The high bits of a double change least: they go to the end, where zeros cost nothing.
 std::uint64_t changed_bits(double a, double b) {
   return __builtin_bswap64(std::bit_cast<std::uint64_t>(a) ^ std::bit_cast<std::uint64_t>(b));
+}
+
+// A double that is a count: its difference is shorter than its bits. Not -0, which would come back as 0.
+bool is_whole(double value) {
+  constexpr double most = 1LL << 52;
+  return value > -most && value < most && value == std::trunc(value) && !(value == 0 && std::signbit(value));
 }
 
 constexpr std::uint64_t new_text = 0;
@@ -149,6 +156,9 @@ struct SampleEncoder::State {
     out.difference(of_field.number, static_cast<std::uint64_t>(value) - static_cast<std::uint64_t>(before));
   }
   void put(FieldModels& of_field, double value, double before) {
+    const bool whole = is_whole(value) && is_whole(before);
+    out.number(of_field.size, whole ? 1 : 0);
+    if (whole) return put(of_field, static_cast<std::int64_t>(value), static_cast<std::int64_t>(before));
     out.number(of_field.number, changed_bits(value, before));
   }
   void put(FieldModels& of_field, const std::string& text, const std::string&) {
@@ -180,7 +190,8 @@ struct SampleEncoder::State {
         last = &each;
       }
     } else {
-      for (std::size_t i = 0; i < list.size(); ++i) put(of_field, list[i], i < before.size() ? before[i] : i > 0 ? list[i - 1] : Value{});
+      for (std::size_t i = 0; i < list.size(); ++i)
+        put(of_field, list[i], i < before.size() ? before[i] : i > 0 ? list[i - 1] : Value{});
     }
   }
   // LAST: the element before in the list, which a new one is like.
@@ -299,6 +310,12 @@ struct SampleDecoder::State {
     }
   }
   void get(FieldModels& of_field, double& value, double before) {
+    if (get_presence(of_field)) {
+      std::int64_t whole = 0;
+      get(of_field, whole, is_whole(before) ? static_cast<std::int64_t>(before) : 0);
+      value = static_cast<double>(whole);
+      return;
+    }
     const std::uint64_t changed = __builtin_bswap64(in.number(of_field.number));
     value = std::bit_cast<double>(std::bit_cast<std::uint64_t>(before) ^ changed);
   }

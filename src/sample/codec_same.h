@@ -56,9 +56,9 @@ struct StructList {
   }();
   static constexpr std::size_t size = sizeof...(Structs);
 };
-using Structs = StructList<Sample, ProbeSample, Drop, ProcessSample, LoopSample, NeverAwaited, CensusSample, MemorySample,
-                           ProcessAllocations, SiteSample, SiteIdentity, Frame, SiteCensus, HeldSample, PatternEvidence,
-                           SiteAllocations, AllocationLine, SlowSteps>;
+using Structs = StructList<Sample, ProbeSample, Drop, ProcessSample, LoopSample, NeverAwaited, CensusSample,
+                           MemorySample, ProcessAllocations, SiteSample, SiteIdentity, Frame, SiteCensus, HeldSample,
+                           PatternEvidence, SiteAllocations, AllocationLine, SlowSteps>;
 
 // Calls EACH with the number of each field and the field in A and in B, until it says false.
 template <class A, class B, class Each>

@@ -2,7 +2,8 @@
 //
 // What changes in a sample is small noise, a bit or two for each number, which no compression by repetition and no code
 // of whole bytes gets near. The coder is the one of LZMA (7-Zip DOC/lzma-specification.txt, Range Coder); models are
-// given by the caller, the same ones in the same order to the writer and the reader. Used by codec.cpp. Knows no Sample.
+// given by the caller, the same ones in the same order to the writer and the reader. Used by codec.cpp. Knows no
+// Sample.
 #pragma once
 
 #include <array>

@@ -1,7 +1,7 @@
 // What was observed at one moment: self-contained, names resolved, no address that needs the
 // target alive. Record, replay and live are the same from here on.
 //
-// Made by src/probe (map_reader), read by src/model. Passive values; units in the names.
+// Made by src/probe (map_reader), read by src/model, kept by recording.h. A new field goes into fields.h, too. Passive values; units in the names.
 // nullopt = not observed; never 0 instead.
 #pragma once
 

@@ -7,8 +7,8 @@
 namespace asyncleak {
 namespace {
 
-// About one a minute at the usual delay: what a seek decodes at most.
-constexpr int records_per_key = 60;
+// One in two minutes at the usual delay. It is what a seek decodes at most; a key is as large as fifty other records.
+constexpr int records_per_key = 120;
 
 }  // namespace
 
@@ -20,7 +20,8 @@ Result<std::string> SampleFile::encode(const Sample& sample) {
   if (!stream_) stream_.emplace();
   const auto encoded = stream_->encoder.encode(sample);
   auto texts = encoded.new_texts.empty() ? std::string() : stream_->compressor.piece(encoded.new_texts);
-  if (!texts || encoded.numbers.size() + texts->size() > most_payload_bytes || encoded.new_texts.size() > most_text_bytes) {
+  if (!texts || encoded.numbers.size() + texts->size() > most_payload_bytes ||
+      encoded.new_texts.size() > most_text_bytes) {
     stream_.reset();
     return fail(fmt::format("{}: a sample is too large for a recording", path_));
   }

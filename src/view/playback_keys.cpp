@@ -18,7 +18,7 @@ Action move(UiState& ui, int step, double seek_s) {
 Action change_speed(UiState& ui, double factor) {
   double& speed = ui.playback->speed;
   // As fast as possible is faster than the fastest.
-  speed = speed == 0 ? fastest : std::clamp(speed * factor, slowest, fastest);
+  speed = std::clamp((speed == 0 ? fastest : speed) * factor, slowest, fastest);
   return Action::redraw;
 }
 

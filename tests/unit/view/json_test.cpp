@@ -10,7 +10,7 @@ using namespace asyncleak;
 TEST_CASE("the contract, literally") {
   CHECK(
       to_json(example_report()) ==
-      R"({"schema":"asyncleak/1","time":"2026-11-21T04:16:58.123Z","interval_s":1.0004,)"
+      R"({"schema":"asyncleak/1","time":"2026-11-21T04:16:58.123Z","interval_s":1.0004,"labels":["deploy"],)"
       R"("probes":{"hits_per_s":2.5,"dropped_total":2,"overhead_percent":0.000163},)"
       R"("processes":[{"pid":42,"comm":"app \"x\"\n","cmdline":"python3 app.py","exe":"/usr/bin/python3.11",)"
       R"("python":"3.11.2","unit":"app.service","container":null,)"
@@ -89,7 +89,7 @@ TEST_CASE("steps that held the loop, and tasks destroyed before they finished") 
 }
 
 TEST_CASE("an empty first report has nulls, not zeros") {
-  CHECK(to_json(Report{}) == R"({"schema":"asyncleak/1","time":"1970-01-01T00:00:00.000Z","interval_s":null,)"
+  CHECK(to_json(Report{}) == R"({"schema":"asyncleak/1","time":"1970-01-01T00:00:00.000Z","interval_s":null,"labels":[],)"
                              R"("probes":{"hits_per_s":null,"dropped_total":0,"overhead_percent":null},)"
                              R"("processes":[],"sites":[],"findings":[]})");
 }

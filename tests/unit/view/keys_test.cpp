@@ -310,3 +310,60 @@ TEST_CASE("i shows the process of the row; Esc goes back through every page") {
   session.press(KeyCode::escape);
   CHECK(session.ui.page == Page::table);
 }
+
+TEST_CASE("a label is typed for the next sample") {
+  Session session;
+  CHECK(session.type(U"l") == Action::redraw);
+  session.type(U"v2 q");
+  CHECK(session.shows("Label: v2 q"));
+  CHECK(session.press(KeyCode::enter) == Action::set_label);
+  CHECK(session.ui.label == "v2 q");
+  CHECK(session.ui.prompt == Prompt::none);
+  session.type(U"l");
+  CHECK(session.press(KeyCode::enter) == Action::redraw);  // nothing was typed
+  session.type(U"lx");
+  CHECK(session.press(KeyCode::escape) == Action::redraw);
+  CHECK(session.ui.label.empty());
+}
+
+TEST_CASE("in a recording keys move in time") {
+  Session session;
+  CHECK(session.type(U".") == Action::none);  // live there is nothing to move in
+  session.ui.playback.emplace();
+  Playback& playback = *session.ui.playback;
+  CHECK(session.type(U".") == Action::move_playback);
+  CHECK(playback.step == 1);
+  CHECK(session.ui.paused);  // a step is looked at
+  CHECK(session.type(U",") == Action::move_playback);
+  CHECK(playback.step == -1);
+  for (const auto& [key, seconds] : {std::pair{U"]", 10.0}, {U"[", -10.0}, {U"}", 600.0}, {U"{", -600.0}}) {
+    CHECK(session.type(key) == Action::move_playback);
+    CHECK(playback.seek_s == seconds);
+    CHECK(playback.step == 0);
+  }
+  session.type(U"++");
+  CHECK(playback.speed == 4);
+  session.type(U"-----");
+  CHECK(playback.speed == 0.125);
+  for (int i = 0; i < 20; ++i) session.type(U"+");
+  CHECK(playback.speed == 4096);
+  playback.speed = 0;
+  session.type(U"-");
+  CHECK(playback.speed == 2048);
+  CHECK(session.ui.delay_s == 1);
+  CHECK(session.type(U"m") == Action::redraw);
+  CHECK(session.shows("needs the living process"));
+  CHECK(session.type(U"l") == Action::redraw);
+  CHECK(session.ui.prompt == Prompt::none);
+}
+
+TEST_CASE("a recording's title says where in it one is") {
+  Session session;
+  session.ui.playback = Playback{"night.alrec", 3725, 86'400, "deploy", 4, false, 0, 0};
+  CHECK(session.shows("replaying night.alrec at 1h02m of 1d00h, x4, label deploy"));
+  CHECK_FALSE(session.shows("watching"));
+  session.ui.paused = true;
+  CHECK(session.shows("asyncleak-top PAUSED"));
+  session.ui.playback->at_end = true;
+  CHECK(session.shows("asyncleak-top END"));
+}

@@ -89,6 +89,7 @@ inline Finding leak_finding() {
 inline Report example_report() {
   Report report;
   report.wall_ns = 1'795'234'618'123'456'789;
+  report.labels = {"deploy"};
   report.interval_s = 1.0004;
   report.host = "web1";
   report.host_uptime_s = 3 * 86400 + 4 * 3600;
