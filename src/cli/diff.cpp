@@ -8,6 +8,7 @@
 
 #include <fmt/format.h>
 #include <unistd.h>
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
@@ -55,6 +56,19 @@ Result<std::size_t> find(const Recording& recording, const std::string& file, co
   return fail(std::move(error));
 }
 
+// The last moment at which anything lived: what `run` recorded ends with what a program leaves when it has ended, and
+// asyncio.run() cancels on its way out what leaked.
+std::size_t last_living(Recording& recording) {
+  const std::size_t last = recording.moments().size() - 1;
+  constexpr std::size_t looked_at = 20;
+  for (std::size_t i = last; i + looked_at > last; --i) {
+    const auto sample = recording.read(i);
+    if (sample && std::ranges::any_of(sample->processes, [](const auto& process) { return !process.ended; })) return i;
+    if (i == 0) break;
+  }
+  return last;
+}
+
 Result<Recording> open(const std::string& file) {
   auto recording = Recording::open(file);
   if (recording && !recording->trouble().empty()) warn(fmt::format("{}: {}", file, recording->trouble()));
@@ -74,9 +88,9 @@ Result<NamedDifference> compare_files(const Options& options) {
     second.emplace(std::move(*opened));
   }
   Recording& last = second ? *second : *first;
-  const auto from = find(*first, first_file, options.from, same_file ? 0 : first->moments().size() - 1);
+  const auto from = find(*first, first_file, options.from, same_file ? 0 : last_living(*first));
   if (!from) return fail(from.error());
-  const auto to = find(last, last_file, options.to, last.moments().size() - 1);
+  const auto to = find(last, last_file, options.to, last_living(last));
   if (!to) return fail(to.error());
   if (same_file && *to < *from) {
     return fail("--to is before --from", "the earlier moment is that of --from", ErrorKind::usage);

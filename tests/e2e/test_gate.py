@@ -144,9 +144,11 @@ class Leaking(Case):
     def test_ended_from_outside_the_leak_counts_all_the_same(self):
         with self.program(LEAK % 0) as folder:
             for number in (signal.SIGTERM, signal.SIGINT):
-                with self.subTest(signal=number), self.watched(folder) as (tool, _):
+                with self.subTest(signal=number), self.watched(folder) as (tool, stopper):
                     self.until_leak(tool)
-                    self.assertEqual(tool.stop(number), 1)
+                    tool.process.send_signal(number)
+                    stopper.close()  # its thread would wait for it
+                    self.assertEqual(tool.end(Deadline(20)), 1)
                     self.assertIn("waiter", tool.stderr())
 
     def test_duration_ends_the_command_and_judges(self):
@@ -215,6 +217,66 @@ class Sound(Case):
             self.assertEqual(len(result.stderr.splitlines()), 1)
             self.assertIn(folder, result.stderr)
             self.assertEqual(os.listdir(folder), [])
+
+
+# Requests under a load that stays the same; each starts a listener, of which the bad build loses one in ten.
+SERVICE = """import asyncio, itertools, sys
+count, never = itertools.count(1), asyncio.Event()
+async def listener():
+    %s
+async def request():
+    asyncio.create_task(listener())
+    await asyncio.sleep(0.2)
+async def worker():
+    await asyncio.Event().wait()
+async def main():
+    keep = [asyncio.create_task(worker()) for _ in range(8)]
+    reading = asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
+    while not reading.done():
+        keep.append(asyncio.create_task(request()))
+        keep = keep[-20:]
+        await asyncio.sleep(%s)
+asyncio.run(main())
+"""
+GOOD = SERVICE % ("await asyncio.sleep(0.1)", "0.05")
+BAD = "# A line more.\n" + SERVICE % (
+    "await (never.wait() if next(count) % 10 == 0 else asyncio.sleep(0.1))", "0.02")  # fmt: skip
+
+
+class Diff(Case):
+    """What one of two builds, elsewhere, with other lines and more to do, changed."""
+
+    def record(self, folder, name, frames):
+        recording = "%s/%s.alrec" % (folder, name)
+        with self.watched(folder, "--fail-on", "never", "--summary", "none", "--record", recording) as (tool, stopper):
+            for _ in range(frames):
+                tool.frame(Deadline(20))
+            stopper.close()
+            self.assertEqual(tool.end(Deadline(20)), 0, tool.stderr())
+        return recording
+
+    def test_good_and_bad_build(self):
+        with self.program(GOOD) as good_folder, self.program(BAD) as bad_folder:
+            good = self.record(good_folder, "good", 24)
+            bad = self.record(bad_folder, "bad", 36)
+            diff = json.loads(run_tool("diff", "--json", good, bad).stdout)
+            text = run_tool("diff", good, bad).stdout
+            alone = json.loads(run_tool("diff", "--json", "--from", "+5", bad).stdout)
+            backwards = run_tool("diff", "--from", "+9", "--to", "+5", bad)
+        first = diff["sites"][0]
+        self.assertEqual((first["coroutine"], first["change"], first["pairing"]),
+                         ("listener", "moved", "lines-and-folders"))  # fmt: skip
+        self.assertGreater(first["growth_per_min"], 100)
+        self.assertLess(first["outstanding"]["before"], 20)
+        self.assertGreater(first["outstanding"]["after"], 20)
+        for other in diff["sites"][1:]:
+            self.assertLess(other["unexplained"], first["unexplained"])
+        self.assertIn(diff["after"]["processes"], (1, 2))  # the wrapper may be seen, too
+        self.assertGreater(diff["after"]["vms_bytes"], diff["after"]["rss_bytes"])
+        rows = text.split("COROUTINE")[1].splitlines()
+        self.assertIn("listener", rows[1])
+        self.assertEqual((alone["sites"][0]["coroutine"], alone["sites"][0]["change"]), ("listener", "same"))
+        self.assert_refused(backwards, "--from")
 
 
 class BadAllowFile(Case):

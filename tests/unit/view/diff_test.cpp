@@ -97,7 +97,7 @@ TEST_CASE("it fits the terminal: the names give way") {
   const std::string text = diff_text(diff, {0, 80});
   INFO(text);
   CHECK(longest_line(text) <= 80);
-  CHECK(text.find("~ 240   +240  +120 +3.00MiB churn>leak ...s>.wait_for_the_next_message app.py:31\n") !=
+  CHECK(text.find("~ 240   +240  +120 +3.00MiB churn>leak ...>.wait_for_the_next_message app.py:31\n") !=
         std::string::npos);
 }
 
