@@ -16,7 +16,9 @@ double binomial_at_most(double deaths, double others, double probability) {
     return 0.5 * std::erfc(-z / std::sqrt(2.0));
   }
   double sum = 0;
-  for (double i = std::fmod(deaths, 1.0); i <= deaths + 1e-9; i += 1) {
+  const double below_one = std::fmod(deaths, 1.0);
+  for (int k = 0; k <= static_cast<int>(deaths); ++k) {
+    const double i = below_one + k;
     sum += std::exp(std::lgamma(n + 1) - std::lgamma(i + 1) - std::lgamma(n - i + 1) + i * std::log(probability) +
                     (n - i) * std::log1p(-probability));
   }
@@ -26,7 +28,7 @@ double binomial_at_most(double deaths, double others, double probability) {
 double poisson_at_most(double deaths, double expected) {
   if (deaths > expected) return 1;
   double sum = 0, term = std::exp(-expected);
-  for (double i = 0; i <= deaths; i += 1) {
+  for (int i = 0; i <= static_cast<int>(deaths); ++i) {
     sum += term;
     term *= expected / (i + 1);
   }

@@ -76,7 +76,8 @@ void Survivors::compare(const SiteSample& site, std::int64_t now_ns) {
       continue;
     }
     const std::int64_t begin_ns = from < site.first_seen_ns && site.first_seen_ns < to ? site.first_seen_ns : from;
-    const double age_s = static_cast<double>(middle_ns - (begin_ns + (to - begin_ns) / 2)) / second_ns;
+    const std::int64_t born_ns = begin_ns + (to - begin_ns) / 2;
+    const double age_s = static_cast<double>(middle_ns - born_ns) / second_ns;
     table_.add(age_s, {std::max(0.0, then - now), (then + now) / 2 * seconds});
   }
   if (!young_seen) table_.add(age_of_young_dead * seconds, {born, 0});

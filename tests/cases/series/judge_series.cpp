@@ -3,7 +3,11 @@
 
 #include <fmt/format.h>
 #include <cstdlib>
+#include <fstream>
 #include <iostream>
+#include <iterator>
+#include <sstream>
+#include <string>
 #include <string_view>
 
 namespace asyncleak::series {
@@ -35,6 +39,23 @@ int more(int rounds) {
   return 0;
 }
 
+// Into FILE, between its two markers.
+int write(const char* path) {
+  std::ifstream in(path);
+  const std::string text(std::istreambuf_iterator<char>(in), {});
+  const std::size_t begin_mark = text.find("<!-- series:begin"), end = text.find("<!-- series:end -->");
+  const std::size_t begin = begin_mark == std::string::npos ? begin_mark : text.find('\n', begin_mark);
+  if (begin == std::string::npos || end == std::string::npos || end < begin) {
+    fmt::print(stderr, "judge_series: {} has no series markers\n", path);
+    return 2;
+  }
+  std::ostringstream tables;
+  print_tables(tables, judge_all({}));
+  print_roc(tables, scores_of_all());
+  std::ofstream(path) << text.substr(0, begin) << "\n\n" << tables.str() << "\n" << text.substr(end);
+  return 0;
+}
+
 }  // namespace
 }  // namespace asyncleak::series
 
@@ -42,9 +63,10 @@ int main(int argc, char** argv) {
   using namespace asyncleak::series;
   const std::string_view option = argc > 1 ? argv[1] : "";
   if (option == "--trace" && argc == 4) return trace(argv[2], std::atoi(argv[3]));
+  if (option == "--write" && argc == 3) return write(argv[2]);
   if (option == "--rounds" && argc == 3) return more(std::atoi(argv[2]));
   if (!option.empty() && option != "--details") {
-    fmt::print(stderr, "usage: judge_series [--details | --rounds N | --trace FAMILY NUMBER]\n");
+    fmt::print(stderr, "usage: judge_series [--details | --rounds N | --write FILE | --trace FAMILY NUMBER]\n");
     return 2;
   }
   const auto outcomes = judge_all({});

@@ -46,7 +46,11 @@ int Random::poisson(double mean) {
   if (mean > 60) return std::max(0, static_cast<int>(std::lround(mean + std::sqrt(mean) * normal())));
   const double limit = std::exp(-mean);
   int count = 0;
-  for (double product = uniform(); product > limit; product *= uniform()) ++count;
+  double product = uniform();
+  while (product > limit) {
+    product *= uniform();
+    ++count;
+  }
   return count;
 }
 
