@@ -185,7 +185,7 @@ TEST_CASE("the version of the codec goes with its fields") {
   STATIC_REQUIRE(field_count<CensusSample> == 9);
   STATIC_REQUIRE(field_count<LoopSample> == 9);
   STATIC_REQUIRE(field_count<SiteCensus> == 12);
-  STATIC_REQUIRE(field_count<PatternEvidence> == 9);
+  STATIC_REQUIRE(field_count<PatternEvidence> == 12);
   STATIC_REQUIRE(field_count<HeldSample> == 4);
   STATIC_REQUIRE(field_count<SiteIdentity> == 11);
   STATIC_REQUIRE(field_count<Frame> == 3);

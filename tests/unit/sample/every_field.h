@@ -1,6 +1,7 @@
 // Samples in which every field of every struct has a value of its own. Used by the tests of recordings.
 #pragma once
 
+#include "sample/codec_same.h"
 #include "sample/fields.h"
 
 #include <cstdint>
@@ -48,8 +49,8 @@ class Filler {
     text = extremes[below(4)];
     if (below(2) == 0) text += std::to_string(below(50));
   }
-  template <class Value>
-  void fill(std::optional<Value>& value) {
+  template <Optional Value>
+  void fill(Value& value) {
     value.reset();
     if (below(3) > 0) fill(value.emplace());
   }
