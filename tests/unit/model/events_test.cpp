@@ -32,7 +32,10 @@ TEST_CASE("slow steps are a warning from the first one on, with their number and
   REQUIRE(found.size() == 1);
   CHECK(found[0].severity == Severity::warning);
   CHECK(found[0].coroutine == "Conn.waiter");
-  CHECK(found[0].why == "a step of `Conn.waiter` has held the loop for 4.1s and goes on; defined at app.py:12");
+  CHECK(found[0].why ==
+        "1 task of `Conn.waiter` created at app.py:31 by `handler` was destroyed before it finished: nobody kept a "
+        "reference");
+  CHECK(found[0].hint == "keep the task, e.g. in a set with a discard callback");
 
   steps = SlowSteps{1, 4'500 * millisecond, 0};
   const Report report = scenario.advance(10, idle);
@@ -69,6 +72,6 @@ TEST_CASE("tasks destroyed before they finished are a warning from the first one
   found = findings(report, "destroyed-pending");
   REQUIRE(found.size() == 1);
   CHECK(found[0].since_s == Approx(5));
-  CHECK(found[0].why.starts_with("31 tasks of `Conn.waiter` were destroyed before they finished (nobody "));
+  CHECK(found[0].why.starts_with("31 tasks of `Conn.waiter` created at app.py:31 by `handler` were destroyed "));
   CHECK(report.sites[0].destroyed_pending == 31);
 }

@@ -128,7 +128,8 @@ TEST_CASE("the exit summary for a program") {
   summary.findings = {one_of_each().findings[1]};
   const std::string text = summary_json(summary);
   CHECK(text.find(R"("fail_on":null,"failed":false)") != std::string::npos);
-  CHECK(text.find(R"({"kind":"done-held","severity":"leak","pid":42,"coroutine":"Pool.worker")") != std::string::npos);
+  CHECK(text.find(R"({"kind":"done-held","severity":"leak",)") != std::string::npos);
+  CHECK(text.find(R"("coroutine":"Pool.worker")") != std::string::npos);
   CHECK(text.find(R"("first_seen":"2026-11-21T04:17:58.000Z","last_seen":"2026-11-21T04:22:30.000Z",)"
                   R"("standing":true,"ruling":"allowed","reason":"sized by the config"})") != std::string::npos);
 }
