@@ -82,7 +82,7 @@ class ProcessCensus {
   // of the last look
   CensusSample sample_;
   std::optional<MemorySample> memory_;
-  std::string deadlock_; // empty: none was seen
+  std::string deadlock_;                               // empty: none was seen
   std::map<std::uint64_t, Shared<SiteCensus>> sites_;  // by SiteIdentity::id
   std::vector<SiteSample> groups_;
   std::vector<LoopSample> loops_;

@@ -1,8 +1,8 @@
 // What was observed at one moment: self-contained, names resolved, no address that needs the
 // target alive. Record, replay and live are the same from here on.
 //
-// Made by src/probe (map_reader), read by src/model, kept by recording.h. A new field goes into fields.h, too. Passive values; units in the names.
-// nullopt = not observed; never 0 instead.
+// Made by src/probe (map_reader), read by src/model, kept by recording.h. A new field goes into fields.h, too. Passive
+// values; units in the names. nullopt = not observed; never 0 instead.
 #pragma once
 
 #include "sample/allocations.h"
@@ -47,8 +47,8 @@ struct SlowSteps {
   std::uint64_t running_ns = 0;  // so far, of one that has not ended; 0: none
 };
 
-// Of a busy site the time of the last creation is noise below what an age is shown in, and would be half of a recording:
-// 30 bits a second, which no compression takes away.
+// Of a busy site the time of the last creation is noise below what an age is shown in, and would be half of a
+// recording: 30 bits a second, which no compression takes away.
 constexpr int birth_resolution_bits = 24;
 [[nodiscard]] constexpr std::int64_t coarse_birth_ns(std::int64_t ns) {
   return ns >> birth_resolution_bits << birth_resolution_bits;
@@ -56,16 +56,16 @@ constexpr int birth_resolution_bits = 24;
 
 struct SiteSample {
   std::shared_ptr<const SiteIdentity> identity;
-  bool by_census = false;  // no probe sees these: births, deaths and ages are not known
+  bool by_census = false;     // no probe sees these: births, deaths and ages are not known
   Shared<SiteCensus> census;  // the same from refresh to refresh until the next look
   std::uint64_t created_total = 0;
   std::uint64_t destroyed_total = 0;
   std::uint64_t outstanding = 0;
-  std::uint64_t preexisting = 0;   // of outstanding or destroyed: not created under our eyes (older, or by fork)
-  std::uint64_t untracked = 0;     // created when the map was full: outstanding is "at least" without them
-  std::int64_t first_seen_ns = 0;  // CLOCK_MONOTONIC
+  std::uint64_t preexisting = 0;     // of outstanding or destroyed: not created under our eyes (older, or by fork)
+  std::uint64_t untracked = 0;       // created when the map was full: outstanding is "at least" without them
+  std::int64_t first_seen_ns = 0;    // CLOCK_MONOTONIC
   std::int64_t last_created_ns = 0;  // to 17 ms: see coarse_birth_ns
-  std::vector<Cohort> cohorts;                     // disjoint, oldest first, empty ones left out; sum = outstanding
+  std::vector<Cohort> cohorts;       // disjoint, oldest first, empty ones left out; sum = outstanding
   std::optional<SiteAllocations> allocations;      // nullopt: not counted (--memory objects)
   std::optional<SlowSteps> slow_steps;             // nullopt: not measured
   std::optional<std::uint64_t> destroyed_pending;  // of destroyed_total: had not finished; nullopt: not known

@@ -70,8 +70,9 @@ TEST_CASE("what the census saw of a process and of its sites") {
   CHECK(contains(R"("waiting_at":[{"function":"Queue.get","file":"/usr/lib/python3.11/asyncio/queues.py","line":158},)"
                  R"({"function":"refresh","file":"/srv/shop/cart.py","line":57}],"waiting_here":37,"waiting_of":40,)"
                  R"("outstanding":812,"pending":800,"done":12,"cancel_requested":3,)"));
-  CHECK(contains(R"j("held_bytes":100663296,"held_error_bytes":4194304.0,"held_at_least":false,"buffered_bytes":null,)j"
-                 R"j("holders":["set `background` of module app (812 items)"],"slow_steps":null,"verdict":"leak","confidence":0.93)j"));
+  CHECK(contains(
+      R"j("held_bytes":100663296,"held_error_bytes":4194304.0,"held_at_least":false,"buffered_bytes":null,)j"
+      R"j("holders":["set `background` of module app (812 items)"],"slow_steps":null,"verdict":"leak","confidence":0.93)j"));
   CHECK(contains(R"("kind":"timer","coroutine":"Cache.expire","file":"/srv/shop/feed.py","line":9,"created_at":[],)"
                  R"("waiting_at":null,"waiting_here":null,"waiting_of":null,"outstanding":1198,"pending":null,)"
                  R"("done":null,"cancel_requested":null,"preexisting":0,"created_total":null,"destroyed_total":null,)"
@@ -89,7 +90,8 @@ TEST_CASE("steps that held the loop, and tasks destroyed before they finished") 
 }
 
 TEST_CASE("an empty first report has nulls, not zeros") {
-  CHECK(to_json(Report{}) == R"({"schema":"asyncleak/1","time":"1970-01-01T00:00:00.000Z","interval_s":null,"labels":[],)"
-                             R"("probes":{"hits_per_s":null,"dropped_total":0,"overhead_percent":null},)"
-                             R"("processes":[],"sites":[],"findings":[]})");
+  CHECK(to_json(Report{}) ==
+        R"({"schema":"asyncleak/1","time":"1970-01-01T00:00:00.000Z","interval_s":null,"labels":[],)"
+        R"("probes":{"hits_per_s":null,"dropped_total":0,"overhead_percent":null},)"
+        R"("processes":[],"sites":[],"findings":[]})");
 }
