@@ -61,7 +61,6 @@ std::optional<Report> Player::next() {
 }
 
 std::optional<Report> Player::seek(double seconds) {
-  const auto moments = recording_.moments();
   std::size_t index = last_;
   while (index > first_ && seconds_at(index) > seconds) --index;
   // Not far ahead: through what is between, which is what live did.

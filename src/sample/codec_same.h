@@ -1,6 +1,6 @@
 // Whether two values of a Sample are the same, to the last bit; and what the codec must know of their types.
 //
-// Used by codec.cpp. Pure.
+// Used by the codec. Pure.
 #pragma once
 
 #include "sample/fields.h"

@@ -2,7 +2,7 @@
 //
 // The kernel cuts time for all sites alike, and a class only loses members after its birth. So bounds are told by what
 // the sites before had, and counts by what was in the same span of births one sample ago: nearly every byte is 0, or
-// the few that ended. Used by codec.h. Pure.
+// the few that ended. Used by the codec. Pure.
 #pragma once
 
 #include "sample/fields.h"
@@ -35,36 +35,8 @@ class CohortBounds {
     last_to_ns_ = from_ns != nullptr ? *from_ns : now_ns_;
   }
 
-  void write(RangeWriter& out, NumberModel& codes, std::int64_t from_ns, std::int64_t to_ns) {
-    const std::uint64_t skipped = skipped_to(from_ns);
-    const bool as_seen = at_ < seen_.size() && seen_[at_].from == from_ns && seen_[at_].to == to_ns;
-    const std::uint64_t end = as_seen ? end_as_seen : to_ns == now_ns_ ? end_now : end_told;
-    out.number(codes, skipped * ends + end);
-    if (skipped == from_told) out.difference(told_, static_cast<std::uint64_t>(from_ns) - unsigned_last());
-    if (end == end_told) out.difference(told_, static_cast<std::uint64_t>(to_ns) - static_cast<std::uint64_t>(from_ns));
-    remember({from_ns, to_ns});
-  }
-
-  void read(RangeReader& in, NumberModel& codes, std::int64_t& from_ns, std::int64_t& to_ns) {
-    const std::uint64_t code = in.number(codes);
-    const std::uint64_t skipped = code / ends;
-    if (skipped == from_told) {
-      from_ns = static_cast<std::int64_t>(unsigned_last() + in.difference(told_));
-    } else if (!unskip(skipped, from_ns)) {
-      in.fail();
-    }
-    advance(from_ns);
-    if (code % ends == end_told) {
-      to_ns = static_cast<std::int64_t>(static_cast<std::uint64_t>(from_ns) + in.difference(told_));
-    } else if (code % ends == end_now) {
-      to_ns = now_ns_;
-    } else if (at_ < seen_.size() && seen_[at_].from == from_ns) {
-      to_ns = seen_[at_].to;
-    } else {
-      in.fail();
-    }
-    if (in.ok()) remember({from_ns, to_ns});
-  }
+  void write(RangeWriter& out, NumberModel& codes, std::int64_t from_ns, std::int64_t to_ns);
+  void read(RangeReader& in, NumberModel& codes, std::int64_t& from_ns, std::int64_t& to_ns);
 
  private:
   struct Bounds {
@@ -78,43 +50,10 @@ class CohortBounds {
 
   [[nodiscard]] std::uint64_t unsigned_last() const { return static_cast<std::uint64_t>(last_to_ns_); }
 
-  void advance(std::int64_t from_ns) {
-    if (at_ > 0 && at_ <= seen_.size() && seen_[at_ - 1].from >= from_ns) at_ = 0;  // out of order: look again
-    while (at_ < seen_.size() && seen_[at_].from < from_ns) ++at_;
-  }
-
-  std::uint64_t skipped_to(std::int64_t from_ns) {
-    if (from_ns == last_to_ns_) {
-      advance(from_ns);
-      return 0;
-    }
-    advance(last_to_ns_);
-    const std::size_t first = at_;
-    advance(from_ns);
-    const bool found = from_ns > last_to_ns_ && at_ < seen_.size() && seen_[at_].from == from_ns;
-    const std::uint64_t skipped = found ? at_ - first + 1 : from_told;
-    return std::min(skipped, from_told);
-  }
-
-  bool unskip(std::uint64_t skipped, std::int64_t& from_ns) {
-    from_ns = last_to_ns_;
-    advance(from_ns);
-    if (skipped == 0) return true;
-    if (skipped > from_told || at_ + skipped > seen_.size()) return false;
-    from_ns = seen_[at_ + skipped - 1].from;
-    return true;
-  }
-
-  // AT_ is where it belongs.
-  void remember(Bounds bounds) {
-    const auto place = seen_.begin() + static_cast<std::ptrdiff_t>(at_);
-    if (at_ < seen_.size() && place->from == bounds.from) {
-      *place = bounds;
-    } else if (seen_.size() < most_seen) {
-      seen_.insert(place, bounds);
-    }
-    last_to_ns_ = bounds.to;
-  }
+  void advance(std::int64_t from_ns);
+  [[nodiscard]] std::uint64_t skipped_to(std::int64_t from_ns);
+  [[nodiscard]] bool unskip(std::uint64_t skipped, std::int64_t& from_ns);
+  void remember(Bounds bounds);
 
   NumberModel told_;
   std::int64_t now_ns_ = 0, last_to_ns_ = 0;

@@ -2,7 +2,7 @@
 //
 // What changes in a sample is small noise, a bit or two for each number, which no compression by repetition and no code
 // of whole bytes gets near. The coder is the one of LZMA (7-Zip DOC/lzma-specification.txt, Range Coder); models are
-// given by the caller, the same ones in the same order to the writer and the reader. Used by codec.cpp. Knows no
+// given by the caller, the same ones in the same order to the writer and the reader. Used by the codec. Knows no
 // Sample.
 #pragma once
 
@@ -15,17 +15,21 @@
 
 namespace asyncleak {
 
-// How likely a 0 is, in 1/2048, learnt from the bits before.
+// How likely a 0 is, in 1/32768, learnt from the bits before: from the first ones fast, from many thoroughly.
 class BitModel {
  public:
-  [[nodiscard]] std::uint32_t share_of(std::uint32_t range) const { return (range >> 11) * zero_; }
+  [[nodiscard]] std::uint32_t share_of(std::uint32_t range) const { return (range >> 15) * zero_; }
   void learn(bool bit) {
-    constexpr int rate = 4;
-    zero_ = static_cast<std::uint16_t>(bit ? zero_ - (zero_ >> rate) : zero_ + ((2048 - zero_) >> rate));
+    // Never 0 nor all: a shift by RATE leaves 2^RATE - 1 of either.
+    const int rate = 2 + seen_ / 4;
+    zero_ = static_cast<std::uint16_t>(bit ? zero_ - (zero_ >> rate) : zero_ + ((32768 - zero_) >> rate));
+    if (seen_ < slowest) ++seen_;
   }
 
  private:
-  std::uint16_t zero_ = 1024;
+  static constexpr std::uint8_t slowest = 12;
+  std::uint16_t zero_ = 16384;
+  std::uint8_t seen_ = 0;
 };
 
 // Of one kind of number: how many bits it has, and the first three below its highest.
@@ -58,58 +62,20 @@ class RangeWriter {
       shift();
     }
   }
-  void number(NumberModel& model, std::uint64_t value) {
-    const auto length = static_cast<unsigned>(std::bit_width(value));
-    for (unsigned i = 0; i < length; ++i) bit(model.longer_than(i), true);
-    if (length < 64) bit(model.longer_than(length), false);
-    unsigned prefix = 1;
-    for (unsigned i = 1; i < length; ++i) {
-      const bool one = (value >> (length - 1 - i) & 1) != 0;
-      if (i <= NumberModel::modelled_bits) {
-        bit(model.next_bit(length, prefix), one);
-        prefix = prefix << 1 | (one ? 1U : 0U);
-      } else {
-        even_bit(one);
-      }
-    }
-  }
+  void number(NumberModel& model, std::uint64_t value);
   // Of a difference that wraps around: -1 is as short as 1.
   void difference(NumberModel& model, std::uint64_t value) {
     number(model, value << 1 ^ (std::uint64_t{0} - (value >> 63)));
   }
 
   // What was written since the last time; begins anew, the models go on.
-  [[nodiscard]] std::string take() {
-    for (int i = 0; i < 5; ++i) shift();
-    std::string bytes = std::move(bytes_);
-    *this = RangeWriter();
-    return bytes;
-  }
+  [[nodiscard]] std::string take();
 
  private:
   static constexpr std::uint32_t smallest_range = 1U << 24;
 
-  void even_bit(bool value) {
-    range_ >>= 1;
-    if (value) low_ += range_;
-    while (range_ < smallest_range) {
-      range_ <<= 8;
-      shift();
-    }
-  }
-  // The highest byte of LOW_ goes out once no carry can change it.
-  void shift() {
-    if (low_ < 0xff000000U || low_ > UINT32_MAX) {
-      const auto carry = static_cast<unsigned char>(low_ >> 32);
-      if (!first_) bytes_ += static_cast<char>(held_ + carry);
-      first_ = false;
-      for (; waiting_ > 0; --waiting_) bytes_ += static_cast<char>(0xff + carry);
-      held_ = static_cast<unsigned char>(low_ >> 24);
-    } else {
-      ++waiting_;
-    }
-    low_ = (low_ & 0x00ffffffU) << 8;
-  }
+  void even_bit(bool value);
+  void shift();
 
   std::uint64_t low_ = 0;
   std::uint32_t range_ = UINT32_MAX;
@@ -143,24 +109,7 @@ class RangeReader {
     fill();
     return value;
   }
-  std::uint64_t number(NumberModel& model) {
-    unsigned length = 0;
-    while (length < 64 && bit(model.longer_than(length))) ++length;
-    if (length == 0) return 0;
-    std::uint64_t value = 1;
-    unsigned prefix = 1;
-    for (unsigned i = 1; i < length; ++i) {
-      bool one = false;
-      if (i <= NumberModel::modelled_bits) {
-        one = bit(model.next_bit(length, prefix));
-        prefix = prefix << 1 | (one ? 1U : 0U);
-      } else {
-        one = even_bit();
-      }
-      value = value << 1 | (one ? 1U : 0U);
-    }
-    return value;
-  }
+  std::uint64_t number(NumberModel& model);
   std::uint64_t difference(NumberModel& model) {
     const std::uint64_t coded = number(model);
     return coded >> 1 ^ (std::uint64_t{0} - (coded & 1));
@@ -169,28 +118,14 @@ class RangeReader {
  private:
   static constexpr std::uint32_t smallest_range = 1U << 24;
 
-  bool even_bit() {
-    range_ >>= 1;
-    const bool value = code_ >= range_;
-    if (value) code_ -= range_;
-    fill();
-    return value;
-  }
+  bool even_bit();
   void fill() {
     while (range_ < smallest_range) {
       range_ <<= 8;
       code_ = code_ << 8 | next_byte();
     }
   }
-  std::uint32_t next_byte() {
-    if (left_.empty()) {
-      ok_ = false;
-      return 0;
-    }
-    const auto byte = static_cast<unsigned char>(left_.front());
-    left_.remove_prefix(1);
-    return byte;
-  }
+  std::uint32_t next_byte();
 
   std::string_view left_;
   std::uint32_t code_ = 0, range_ = UINT32_MAX;

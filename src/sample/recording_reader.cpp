@@ -30,6 +30,13 @@ Result<void> check_head(const std::string& path, std::string_view head) {
   return {};
 }
 
+// What a read goes on with: what is known since the last key, and which moment is next.
+struct Stream {
+  Decompressor decompressor;
+  SampleDecoder decoder;
+  std::size_t next = 0;
+};
+
 }  // namespace
 
 struct Recording::State {
@@ -39,12 +46,6 @@ struct Recording::State {
   std::vector<std::uint64_t> begins;  // of each moment's record; one more: where the last ends
   std::string trouble;
 
-  // What a read goes on with: the stream since the last key, and which moment is its next.
-  struct Stream {
-    Decompressor decompressor;
-    SampleDecoder decoder;
-    std::size_t next = 0;
-  };
   std::optional<Stream> stream;
 
   void scan(std::uint64_t file_bytes);

@@ -15,9 +15,12 @@ constexpr int records_per_key = 120;
 Result<void> SampleFile::write_head() { return append(file_head()); }
 
 Result<std::string> SampleFile::encode(const Sample& sample) {
-  if (stream_ && stream_->records >= records_per_key) stream_.reset();
+  if (records_ >= records_per_key) stream_.reset();
   const auto type = stream_ ? RecordType::delta : RecordType::key;
-  if (!stream_) stream_.emplace();
+  if (!stream_) {
+    stream_.emplace();
+    records_ = 0;
+  }
   const auto encoded = stream_->encoder.encode(sample);
   auto texts = encoded.new_texts.empty() ? std::string() : stream_->compressor.piece(encoded.new_texts);
   if (!texts || encoded.numbers.size() + texts->size() > most_payload_bytes ||
@@ -25,7 +28,7 @@ Result<std::string> SampleFile::encode(const Sample& sample) {
     stream_.reset();
     return fail(fmt::format("{}: a sample is too large for a recording", path_));
   }
-  ++stream_->records;
+  ++records_;
   return make_record(type, sample, encoded.numbers, *texts);
 }
 

@@ -39,13 +39,13 @@ class SampleFile {
   struct Stream {
     Compressor compressor;
     SampleEncoder encoder;
-    int records = 0;
   };
 
   Fd fd_;
   std::string path_;
   std::uint64_t size_ = 0;
   std::optional<Stream> stream_;
+  int records_ = 0;  // in the stream
 };
 
 }  // namespace asyncleak
