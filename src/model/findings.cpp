@@ -93,6 +93,14 @@ Finding allocation_growth(const SiteRow& site, const AllocationEvidence& evidenc
 
 std::uint64_t tasks_of(const SiteRow& site) { return site.pending.value_or(site.outstanding); }
 
+Finding buffer_growth(const SiteRow& site, const BufferEvidence& evidence) {
+  Finding finding = site_finding("memory-growth", site, evidence.verdict, evidence.since_s);
+  finding.bytes = site.buffered_bytes;
+  finding.confidence = evidence.confidence;
+  finding.why = why_buffered_grows(site, evidence);
+  return finding;
+}
+
 bool is_overloaded(const ProcessRow& process, const Policy& policy) {
   return process.pending.value_or(process.outstanding) > policy.warn_tasks;
 }

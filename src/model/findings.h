@@ -41,6 +41,15 @@ struct AllocationEvidence {
 
 // Pending tasks, all that exist where their states are not known.
 [[nodiscard]] std::uint64_t tasks_of(const SiteRow& site);
+// That what the transports of a site have to write only accumulates.
+struct BufferEvidence {
+  Verdict verdict = Verdict::growing;
+  std::optional<double> confidence;
+  Trend trend;  // of the bytes
+  double since_s = 0;
+};
+[[nodiscard]] Finding buffer_growth(const SiteRow& site, const BufferEvidence& evidence);
+
 [[nodiscard]] bool is_overloaded(const ProcessRow& process, const Policy& policy);
 // LARGEST is the site of that process with the most tasks; nullptr: none is known.
 [[nodiscard]] Finding overload(const ProcessRow& process, const SiteRow* largest, const Policy& policy, double since_s);

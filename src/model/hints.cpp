@@ -277,6 +277,8 @@ Found containers(const SiteRow& site) {
 
 }  // namespace
 
+bool is_in_collection(const SiteRow& site) { return collection_of(site).has_value(); }
+
 void add_hint(Finding& finding, const SiteRow& site) {
   const std::string_view kind = finding.kind;
   Found hint;

@@ -1,6 +1,7 @@
 #include "model/model.h"
 
 #include "model/allocation_state.h"
+#include "model/buffer_state.h"
 #include "model/memory_account.h"
 #include "model/site_kind.h"
 #include "model/site_state.h"
@@ -99,6 +100,7 @@ struct Model::State {
   VerdictPolicy verdict_policy;
   std::unordered_map<std::uint64_t, SiteState> sites;
   std::vector<std::pair<std::uint64_t, SiteState*>> order;         // of the sample before: mostly this one's, too
+  std::unordered_map<std::uint64_t, BufferState> buffers;          // by site, of those that ever had something to write
   std::unordered_map<std::uint64_t, AllocationState> allocations;  // by site, only of those that are counted
   std::map<std::tuple<std::uint32_t, std::string, std::string, std::optional<int>>, std::weak_ptr<Elders>> elders;
   std::unordered_map<std::uint64_t, ProcessState> processes;
@@ -113,6 +115,7 @@ struct Model::State {
   void add_sites(Report& report, const Sample& sample, const Interval& interval);
   void add_allocations_of(Report& report, const SiteSample& site, const ProcessSample* process,
                           const Interval& interval);
+  void add_buffers_of(Report& report, const SiteSample& site, const ProcessSample* process, const Interval& interval);
   void finish_processes(Report& report, const Interval& interval);
   SiteState& state_of(const SiteSample& site, std::size_t position);
   std::shared_ptr<Elders> elders_of(const SiteIdentity& identity);
@@ -199,6 +202,7 @@ void Model::State::add_sites(Report& report, const Sample& sample, const Interva
     }
     for (auto& event : state.events(row, sample.probes, interval)) report.findings.push_back(std::move(event));
     if (site.allocations) add_allocations_of(report, site, owner_sample, interval);
+    add_buffers_of(report, site, owner_sample, interval);
     if (process != nullptr) {
       process->verdict = std::max(process->verdict, worst_verdict(row));
       add_allocations(*process, row);
@@ -233,6 +237,21 @@ std::shared_ptr<Elders> Model::State::elders_of(const SiteIdentity& identity) {
   auto elders_here = known.lock();
   if (!elders_here) known = elders_here = std::make_shared<Elders>();
   return elders_here;
+}
+
+// For the row just made.
+void Model::State::add_buffers_of(Report& report, const SiteSample& site, const ProcessSample* process,
+                                  const Interval& interval) {
+  if (!site.census || !site.census->buffered_bytes) return;
+  auto state = buffers.find(site.identity->id);
+  if (state == buffers.end()) {
+    if (*site.census->buffered_bytes == 0) return;
+    state = buffers.try_emplace(site.identity->id).first;
+  }
+  state->second.last_update = updates;
+  if (auto finding = state->second.update(report.sites.back(), site, process, interval)) {
+    report.findings.push_back(std::move(*finding));
+  }
 }
 
 // For the row just made.
@@ -281,6 +300,9 @@ void Model::State::forget_absent() {
       std::erase_if(sites, [this](const auto& entry) { return entry.second.last_update != updates; }) > 0) {
     order.clear();
     std::erase_if(elders, [](const auto& entry) { return entry.second.expired(); });
+  }
+  if (!buffers.empty()) {
+    std::erase_if(buffers, [this](const auto& entry) { return entry.second.last_update != updates; });
   }
   if (!allocations.empty())
     std::erase_if(allocations, [this](const auto& entry) { return entry.second.last_update != updates; });

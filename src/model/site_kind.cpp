@@ -32,6 +32,13 @@ SiteKind kind_of(const SiteIdentity& identity) {
   return found == words.end() ? SiteKind::task : found->kind;
 }
 
+Verdict limit_of_kind(const SiteIdentity& identity) {
+  if (kind_of(identity) != SiteKind::timer) return Verdict::leak;
+  if (identity.file.empty() && identity.coroutine == "cancelled") return Verdict::steady;
+  // The callback of asyncio.sleep(), futures.py 3.8 to 3.15.
+  return identity.coroutine == "_set_result_unless_cancelled" ? Verdict::growing : Verdict::leak;
+}
+
 std::string_view short_name(SiteKind kind) { return words_of(kind).brief; }
 
 CountWords words_for(SiteKind kind, std::uint64_t count) {

@@ -1,6 +1,8 @@
 #include "model/site_state.h"
 
 #include "model/ages.h"
+#include "model/hints.h"
+#include "model/site_kind.h"
 
 #include <algorithm>
 #include <cmath>
@@ -28,6 +30,15 @@ std::optional<double> Standing::update(bool stands, double now_s) {
   }
   if (!since_s_) since_s_ = now_s;
   return now_s - *since_s_;
+}
+
+void Elders::add_pending(double seconds, double count) {
+  if (seconds > sum_s_) {
+    if (sum_s_ >= 0) pending.add(sum_s_, sum_);
+    sum_s_ = seconds;
+    sum_ = 0;
+  }
+  sum_ += count;
 }
 
 namespace {
@@ -81,6 +92,7 @@ void SiteState::add_counts(const SiteSample& site, const ProcessSample* process,
   census_ns_ = process->census->taken_ns;
   if (!site.census || !site.census->pending || !site.census->done) return;
   pending_.add(census_s, static_cast<double>(*site.census->pending));
+  if (elders_) elders_->add_pending(census_s, static_cast<double>(*site.census->pending));
   done_.add(census_s, static_cast<double>(*site.census->done));
   cancel_requested_.add(census_s, static_cast<double>(site.census->cancel_requested));
 }
@@ -113,7 +125,7 @@ SiteRow SiteState::update(const SiteSample& site, const ProcessSample* process, 
   add_counts(site, process, interval);
 
   if (!is_quiet(site, interval)) look_closely(site, interval, policy);
-  add_judgement(row, site, interval);
+  add_judgement(row, site, interval, policy);
   row.slow_steps = site.slow_steps;
   row.destroyed_pending = site.destroyed_pending;
   return row;
@@ -139,7 +151,8 @@ void SiteState::look_closely(const SiteSample& site, const Interval& interval, c
   looked_outstanding_ = site.outstanding;
 }
 
-void SiteState::add_judgement(SiteRow& row, const SiteSample& site, const Interval& interval) const {
+void SiteState::add_judgement(SiteRow& row, const SiteSample& site, const Interval& interval,
+                              const VerdictPolicy& policy) const {
   const double since_s = interval.now_s - looked_s_;
   if (ages_.oldest_s) row.oldest_s = *ages_.oldest_s + since_s;
   if (ages_.median_s) row.median_age_s = *ages_.median_s + since_s;
@@ -147,8 +160,21 @@ void SiteState::add_judgement(SiteRow& row, const SiteSample& site, const Interv
   row.verdict = judgement_.verdict;
   row.confidence = judgement_.confidence;
   if (judgement_.trend) row.growth_per_min = judgement_.trend->growth_per_min;
+  row.verdict = std::min(row.verdict, verdict_limit(row, policy));
   row.cohorts = survivors_.cohorts();
   row.history = sparkline_;
+}
+
+Verdict SiteState::verdict_limit(const SiteRow& row, const VerdictPolicy& policy) const {
+  if (row.verdict < Verdict::growing || !judgement_.trend) return Verdict::leak;
+  const double window_s = judgement_.trend->window_s;
+  if (const auto limit = limit_of_kind(*row.identity); limit < Verdict::leak) return limit;
+  if (accumulating(row, policy) == Accumulating::done) return is_in_collection(row) ? Verdict::leak : Verdict::growing;
+  // As many of those from before have ended, though they may not be destroyed yet.
+  constexpr double own_share = 0.5;
+  const bool replaces = elders_ && !row.identity->preexisting && elders_->were_there &&
+                        rise_of(elders_->pending, window_s, policy) < own_share * rise_of(pending_, window_s, policy);
+  return replaces ? Verdict::growing : Verdict::leak;
 }
 
 Judgement SiteState::judge_now(const SiteSample& site, const Interval& interval, const VerdictPolicy& policy) {
@@ -158,6 +184,7 @@ Judgement SiteState::judge_now(const SiteSample& site, const Interval& interval,
     population.ages = &survivors_.table();
     if (elders_ && site.identity->preexisting) {
       elders_->ages = survivors_.table();
+      elders_->were_there = true;
     } else if (elders_) {
       population.elders = &elders_->ages;
       population.elders_share = static_cast<double>(site.created_total) /

@@ -57,8 +57,15 @@ class Standing {
 // Those of a coroutine that were there before the watching, in no site that is still created: how they die tells what
 // to expect of the new ones. They count as born when they were found.
 struct Elders {
+  bool were_there = false;
   LifeTable ages;
   std::uint64_t successors = 0;  // created since, at all sites of the coroutine
+  History pending;               // of all its sites together, a point per census
+  // Of one site at the census of that moment.
+  void add_pending(double seconds, double count);
+
+ private:
+  double sum_s_ = -1, sum_ = 0;
 };
 
 class SiteState {
@@ -81,7 +88,9 @@ class SiteState {
   // Nothing was created or ended since a verdict that time alone hardly changes.
   [[nodiscard]] bool is_quiet(const SiteSample& site, const Interval& interval) const;
   void look_closely(const SiteSample& site, const Interval& interval, const VerdictPolicy& policy);
-  void add_judgement(SiteRow& row, const SiteSample& site, const Interval& interval) const;
+  void add_judgement(SiteRow& row, const SiteSample& site, const Interval& interval, const VerdictPolicy& policy) const;
+  // The worst the row can be called, whatever its numbers.
+  [[nodiscard]] Verdict verdict_limit(const SiteRow& row, const VerdictPolicy& policy) const;
   void add_counts(const SiteSample& site, const ProcessSample* process, const Interval& interval);
   [[nodiscard]] Judgement judge_now(const SiteSample& site, const Interval& interval, const VerdictPolicy& policy);
   void add_rates(SiteRow& row, const SiteSample& site, const Interval& interval);

@@ -14,6 +14,7 @@ namespace asyncleak {
 
 [[nodiscard]] std::string why_accumulating(const SiteRow& site, const Evidence& evidence);
 [[nodiscard]] std::string why_allocated_grows(const SiteRow& site, const AllocationEvidence& evidence);
+[[nodiscard]] std::string why_buffered_grows(const SiteRow& site, const BufferEvidence& evidence);
 [[nodiscard]] std::string why_never_awaited(const NeverAwaited& coroutines, std::optional<double> growth_per_min);
 
 // "+1.4/s", "+30/min", "+12/h": in the unit in which it is a number one can imagine.
