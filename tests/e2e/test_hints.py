@@ -102,6 +102,8 @@ def add(label, which, method, *arguments):
 for which in INTERPRETERS:
     for case in HINTS + ((SWALLOWED,) if which != "debian-3.9" else ()):
         add(case[0].replace(" ", "_"), which, "hinted", *case)
+    if which != "machine":  # what gives no hint does so in the model, which asks for no version
+        continue
     for program in OTHERS:
         add(program.replace(" ", "_"), which, "unhinted", program, True)
     for program in HEALTHY:

@@ -3,6 +3,7 @@
 #include "model/site_kind.h"
 
 #include <catch2/catch.hpp>
+#include <tuple>
 
 using namespace asyncleak;
 
@@ -175,7 +176,7 @@ TEST_CASE("tasks that have finished and are still held") {
   SiteCensus& census = scenario.sample().sites[0].census.emplace();
   census.pending = 3;
   census.done = 0;
-  census.holders = {"list `results` of module app"};
+  census.holders = {"list `results` of module app (60 items)"};
   Report report;
   for (int i = 0; i < 60; ++i) {
     census.done = *census.done + 2;
@@ -190,8 +191,101 @@ TEST_CASE("tasks that have finished and are still held") {
   CHECK(
       held->why ==
       "120 of 123 tasks created at app.py:31 by `handler` have finished and are still held by list `results` of module "
-      "app; +2/s; oldest 59 s");
+      "app (60 items); +2/s; oldest 59 s");
   CHECK(find(report, "task-leak") == nullptr);
+}
+
+TEST_CASE("finished tasks that hold each other one by one may wait for the collector: a warning") {
+  Scenario scenario;
+  SiteCensus& census = scenario.sample().sites[0].census.emplace();
+  census.pending = 3;
+  census.done = 0;
+  census.holders = {"attribute `handler_task` of app.Connection"};
+  for (int i = 0; i < 60; ++i) {
+    census.done = *census.done + 2;
+    look(scenario, 1);
+    const Report report = scenario.advance(1, [step = 0](Scenario& s) mutable {
+      if (step++ % 10 == 0) s.spawn(Scenario::forever);
+    });
+    CHECK(report.sites[0].verdict <= Verdict::growing);
+    const Finding* held = find(report, "done-held");
+    if (held != nullptr) CHECK(held->severity == Severity::warning);
+  }
+}
+
+TEST_CASE("cancelled timers are no leak, and those of sleeping tasks not one of their own") {
+  for (const auto& [name, file, worst] : {std::tuple{"cancelled", "", Verdict::steady},
+                                          std::tuple{"_set_result_unless_cancelled", "futures.py", Verdict::growing},
+                                          std::tuple{"refresh", "app.py", Verdict::leak}}) {
+    INFO(name);
+    Scenario scenario;
+    SiteSample& site = add_site(scenario, "timer", name);
+    auto identity = std::make_shared<SiteIdentity>(*site.identity);
+    identity->file = file;
+    site.identity = identity;
+    Verdict seen = Verdict::fresh;
+    for (int i = 0; i < 60; ++i) {
+      site.outstanding += 2;
+      look(scenario, 1);
+      seen = std::max(seen, scenario.advance(1, idle).sites[1].verdict);
+    }
+    CHECK(seen == worst);
+  }
+}
+
+TEST_CASE("what transports have to write and only accumulates is growth of memory") {
+  Scenario scenario;
+  SiteSample& site = add_site(scenario, "transport", "StreamReaderProtocol");
+  site.outstanding = 1;
+  Report report;
+  const auto seconds = [&](int count, std::uint64_t step) {
+    for (int i = 0; i < count; ++i) {
+      site.census->buffered_bytes = (i % 2 == 0 ? step : 0) + site.census->buffered_bytes.value_or(0);
+      look(scenario, 1);
+      report = scenario.advance(1, idle);
+    }
+  };
+  seconds(30, 0);
+  CHECK(find(report, "memory-growth") == nullptr);
+  seconds(90, 330 << 10);
+  const Finding* growth = find(report, "memory-growth");
+  REQUIRE(growth != nullptr);
+  CHECK(growth->severity == Severity::leak);
+  CHECK(growth->bytes == 45U * (330 << 10));
+  CHECK(growth->why.starts_with(
+      "14.5MiB written to 1 transport `StreamReaderProtocol` defined at feed.py:9 are not sent"));
+}
+
+TEST_CASE("as many of those from before ended as came: no leak, though they are not destroyed yet") {
+  Scenario scenario;
+  SiteSample elders = scenario.sample().sites[0];
+  auto identity = std::make_shared<SiteIdentity>(*elders.identity);
+  identity->id = 2;
+  identity->created_at.clear();
+  identity->preexisting = true;
+  elders.identity = identity;
+  elders.outstanding = elders.preexisting = 100;
+  elders.cohorts = {{Scenario::start_ns, Scenario::start_ns + 1'000'000, 100}};
+  elders.census.emplace().pending = 100;
+  elders.census->done = 0;
+  scenario.sample().sites.push_back(elders);
+  std::uint64_t alive = 0;
+  for (int i = 0; i < 80; ++i) {
+    look(scenario, 1);
+    auto& sites = scenario.sample().sites;
+    if (i % 2 == 0) {
+      ++alive;
+      sites[1].census->pending = *sites[1].census->pending - 1;
+      sites[1].census->done = *sites[1].census->done + 1;
+    }
+    if (!sites[0].census) sites[0].census.emplace();
+    sites[0].census->pending = alive;
+    sites[0].census->done = 0;
+    const Report report = scenario.advance(1, [i, step = 0](Scenario& s) mutable {
+      if (step++ == 0 && i % 2 == 0) s.spawn(Scenario::forever);
+    });
+    CHECK(report.sites[0].verdict < Verdict::leak);
+  }
 }
 
 TEST_CASE("tasks that go on although they were cancelled") {
