@@ -215,7 +215,8 @@ Accumulating SiteState::accumulating(const SiteRow& row, const VerdictPolicy& po
   if (std::max(pending, done) < policy.trend.min_rise) {  // too few censuses for a trend
     return *row.done > *row.pending ? Accumulating::done : Accumulating::all;
   }
-  if (done > pending) return Accumulating::done;
+  // Where pending ones accumulate, too, they are what is to be fixed.
+  if (done > 2 * pending) return Accumulating::done;
   return cancelled >= policy.trend.min_rise && cancelled > pending / 2 ? Accumulating::cancel_requested
                                                                        : Accumulating::all;
 }
