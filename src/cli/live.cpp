@@ -51,14 +51,118 @@ void change_memory(LiveScreen& screen, live::LiveSource& source) {
   screen.say(fmt::format("memory mode of {}: {}{}", pid, name_of(changed->in_force), refused));
 }
 
-// What the keys ask of the source and the recording; of the loop: DELAY_CHANGED.
-LiveScreen::Act actor(LiveScreen& screen, live::LiveSource& source, Recorder& recorder, bool& delay_changed) {
-  return [&](Action action) {
-    if (action == Action::inspect_site) inspect_selected(screen, source);
-    if (action == Action::change_memory) change_memory(screen, source);
-    if (action == Action::set_label) screen.say(recorder.label(screen.ui().label));
+// From the first sample to the last key.
+class LiveView {
+ public:
+  LiveView(const Options& options, live::LiveSource& source, Recorder& recorder, ExitSummary& summary)
+      : options_(options),
+        source_(source),
+        recorder_(recorder),
+        summary_(summary),
+        model_(options.policy),
+        outputs_(options) {}
+
+  [[nodiscard]] Result<void> open(Events& events);
+  // Until the user, a signal or an option ends it. The terminal is as it was when this is destroyed.
+  [[nodiscard]] Result<void> run(Events& events);
+  [[nodiscard]] bool has_screen() const { return screen_.has_value(); }
+
+ private:
+  [[nodiscard]] Result<void> look();
+  [[nodiscard]] Result<void> show();
+  [[nodiscard]] bool enough() const { return options_.iterations && refreshes_ >= *options_.iterations; }
+  // False: the user wants to leave.
+  [[nodiscard]] bool take_keys(bool& delay_changed);
+  void complain(const Result<void>& done);
+
+  const Options& options_;
+  live::LiveSource& source_;
+  Recorder& recorder_;
+  ExitSummary& summary_;
+  Model model_;
+  Outputs outputs_;
+  std::optional<LiveScreen> screen_;
+  Report report_;
+  std::uint64_t refreshes_ = 0;
+};
+
+// Error: the sample is not in the recording.
+Result<void> LiveView::look() {
+  Sample sample = source_.sample();
+  auto recorded = recorder_.take(sample);
+  report_ = model_.update(sample);
+  summary_.add(report_);
+  refreshes_++;
+  return recorded;
+}
+
+Result<void> LiveView::open(Events& events) {
+  if (auto recorded = look(); !recorded) return recorded;
+  if (auto published = outputs_.publish(report_); !published) return published;
+  auto screen = LiveScreen::open(options_);
+  if (!screen) return fail(screen.error());
+  screen_ = std::move(*screen);
+  if (auto timed = events.set_delay(options_.delay_s); !timed) return timed;
+  if (options_.duration_s) {
+    if (auto timed = events.end_after(*options_.duration_s); !timed) return timed;
+  }
+  events.watch_source(source_.event_fd());
+  if (screen_) events.watch_terminal(screen_->input_fd());
+  return show();
+}
+
+Result<void> LiveView::show() {
+  if (!screen_) return outputs_.print(report_);
+  if (screen_->ui().paused) {
+    screen_->draw();
+  } else {
+    screen_->show(report_);
+  }
+  return {};
+}
+
+// What does not end the view: the next refresh may succeed (a full disk).
+void LiveView::complain(const Result<void>& done) {
+  if (done) return;
+  if (screen_) {
+    screen_->say(done.error().message);
+  } else {
+    warn(done.error().message);
+  }
+}
+
+bool LiveView::take_keys(bool& delay_changed) {
+  return screen_->take_keys([&](Action action) {
+    if (action == Action::inspect_site) inspect_selected(*screen_, source_);
+    if (action == Action::change_memory) change_memory(*screen_, source_);
+    if (action == Action::set_label) screen_->say(recorder_.label(screen_->ui().label));
     if (action == Action::change_delay) delay_changed = true;
-  };
+  });
+}
+
+Result<void> LiveView::run(Events& events) {
+  Result<void> shown;
+  bool over = false;
+  while (shown && !over && !outputs_.reader_gone() && !enough()) {
+    const auto happened = events.wait();
+    const auto signal = happened.signal ? static_cast<int>(happened.signal->ssi_signo) : 0;
+    if (signal == SIGUSR1) {
+      const std::string labelled = recorder_.label_by_signal();
+      if (screen_) screen_->say(labelled);
+    } else if (signal != 0 && signal != SIGCHLD) {
+      break;
+    }
+    if (happened.mapping) source_.react();
+    bool delay_changed = false;
+    if (happened.key && screen_ && !take_keys(delay_changed)) break;
+    if (delay_changed) shown = events.set_delay(screen_->ui().delay_s);
+    over = happened.over;
+    if (!happened.refresh && !over) continue;
+    complain(look());
+    complain(outputs_.publish(report_));
+    if (auto drawn = show(); !drawn) shown = drawn;
+  }
+  return shown;
 }
 
 }  // namespace
@@ -88,72 +192,15 @@ int watch_live(const Options& options) {
   auto recorder = Recorder::make(options);
   if (!recorder) return report_error(recorder.error());
 
-  Model model(options.policy);
-  Outputs outputs(options);
-  Sample sample = source->sample();
-  if (auto recorded = recorder->take(sample); !recorded) return report_error(recorded.error());
-  Report report = model.update(sample);
-  summary->add(report);
-  if (auto published = outputs.publish(report); !published) return report_error(published.error());
-  auto screen = LiveScreen::open(options);
-  if (!screen) return report_error(screen.error());
-  auto timed = events->set_delay(options.delay_s);
-  if (timed && options.duration_s) timed = events->end_after(*options.duration_s);
-  if (!timed) return report_error(timed.error());
-  events->watch_source(source->event_fd());
-  if (*screen) events->watch_terminal((*screen)->input_fd());
-
-  std::uint64_t refreshes = 1;
-  const auto show = [&]() -> Result<void> {
-    if (!*screen) return outputs.print(report);
-    if ((*screen)->ui().paused) {
-      (*screen)->draw();
-    } else {
-      (*screen)->show(report);
-    }
-    return {};
-  };
-  // What does not end the view: the next refresh may succeed (a full disk).
-  const auto complain = [&](const Result<void>& done) {
-    if (done) return;
-    if (*screen) {
-      (*screen)->say(done.error().message);
-    } else {
-      warn(done.error().message);
-    }
-  };
-  auto shown = show();
-  bool over = false;
-  while (shown && !over && !outputs.reader_gone() && (!options.iterations || refreshes < *options.iterations)) {
-    const auto happened = events->wait();
-    const auto signal = happened.signal ? static_cast<int>(happened.signal->ssi_signo) : 0;
-    if (signal == SIGUSR1) {
-      const std::string labelled = recorder->label_by_signal();
-      if (*screen) (*screen)->say(labelled);
-    } else if (signal != 0 && signal != SIGCHLD) {
-      break;
-    }
-    if (happened.mapping) source->react();
-    bool delay_changed = false;
-    if (happened.key && *screen && !(*screen)->take_keys(actor(**screen, *source, *recorder, delay_changed))) {
-      break;
-    }
-    if (delay_changed) {
-      if (timed = events->set_delay((*screen)->ui().delay_s); !timed) shown = timed;
-    }
-    over = happened.over;
-    if (!happened.refresh && !over) continue;
-    sample = source->sample();
-    complain(recorder->take(sample));
-    report = model.update(sample);
-    summary->add(report);
-    refreshes++;
-    complain(outputs.publish(report));
-    shown = show();
-  }
-  const bool frames = !*screen;
-  screen->reset();  // the terminal as it was, before anything is said
-  if (!shown) return report_error(shown.error());
+  bool frames = false;
+  Result<void> done;
+  {
+    LiveView view(options, *source, *recorder, *summary);
+    done = view.open(*events);
+    if (done) done = view.run(*events);
+    frames = !view.has_screen();
+  }  // the terminal as it was, before anything is said
+  if (!done) return report_error(done.error());
   return summary->finish(frames);
 }
 
