@@ -36,10 +36,13 @@ bool still_holds(const Population& it, const Standpoint& standpoint, const Verdi
 }
 
 // The longer nothing grew, the surer: after a minute 95 %.
-double quiet_confidence(double seconds) { return std::min(0.99, 1 - std::exp(-seconds / 20)); }
+// Nothing that is only watched is certain.
+constexpr double most_confidence = 0.99;
+
+double quiet_confidence(double seconds) { return std::min(most_confidence, 1 - std::exp(-seconds / 20)); }
 
 double growing_confidence(const Trend& trend, double unit) {
-  return std::clamp(1 - std::exp(-trend.rise / std::max(unit, trend.noise) / 4), 0.5, 0.99);
+  return std::clamp(1 - std::exp(-trend.rise / std::max(unit, trend.noise) / 4), 0.5, most_confidence);
 }
 
 }  // namespace
@@ -69,7 +72,7 @@ Judgement judge(const Population& it, Standpoint& standpoint, const VerdictPolic
     if (result.leak->window_s < policy.trend.recent_s && !is_growing(*result.trend, it.unit, policy)) {
       if (auto recent = trend_of(it.history, policy.trend.recent_s, policy.trend)) result.trend = recent;
     }
-    result.confidence = result.leak->confidence;
+    result.confidence = std::min(most_confidence, result.leak->confidence);
   } else if (const auto growing = growing_trend(it, result.trend, policy)) {
     result.trend = growing;
     standpoint.verdict = Verdict::growing;
