@@ -128,7 +128,7 @@ class Leaking(Case):
         self.assertEqual((failure.get("line"), os.path.basename(failure.get("file"))), (str(CREATED_AT), "app.py"))
         self.assertEqual(failure.find("failure").get("message"), leak["why"])
 
-        (error,) = [line for line in told["github"].splitlines() if "waiter" in line]
+        (error,) = [line for line in told["github"].splitlines() if "task-leak waiter::" in line]
         self.assertRegex(error, r"^::error file=[^,]*app\.py,line=%d,title=\S+ waiter::" % CREATED_AT)
 
     def test_allowed_leak_passes_with_its_reason(self):

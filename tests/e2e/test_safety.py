@@ -93,7 +93,8 @@ class ToolKilled(unittest.TestCase):
             frame = tool.frame(Deadline(10))
             last = int(ask(target))
             (site,) = [each for each in frame["sites"] if each["coroutine"] == "nothing"]
-            self.assertLessEqual(site["outstanding"], 1)
+            # While the next one is made, the handle that wakes its creator still refers to the last (events.py).
+            self.assertLessEqual(site["outstanding"], 2)
             self.assertGreater(site["created_total"], 0)
             self.assertEqual(frame["probes"]["dropped_total"], 0)
             self.assertGreater(last, first)
