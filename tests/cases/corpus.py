@@ -69,7 +69,8 @@ LEAKING = (
     Case("executor_backlog", (TASK,), ("thumbnail",)),
     # Finished tasks that somebody keeps.
     Case("done_list", (DONE,), ("job",), pattern="done-kept"),
-    Case("failed_jobs", (DONE,), ("convert",), limit=100, pattern="done-kept"),
+    # The errors in the list keep them.
+    Case("failed_jobs", (DONE, MEMORY), ("convert", "list `failures` *"), limit=100, placed=False),
     Case("job_status", (DONE,), ("Jobs.run",), pattern="done-kept"),
     # No tasks at all.
     Case("asyncgen_half", (ASYNCGEN,), ("Table.cursor",), pattern="asyncgen-not-closed"),

@@ -1,10 +1,11 @@
-"""Failures are kept for a report: each error keeps its traceback, and that the task. Twin: keeps the text only."""
+"""Failures are kept for a report: each error keeps its traceback, and that the task. Twin: keeps the text of the last."""
 
 import asyncio
+import collections
 
 from service import FIXED, row, serve, tasks_of
 
-failures = []
+failures = collections.deque(maxlen=50) if FIXED else []
 
 
 async def convert(number):
