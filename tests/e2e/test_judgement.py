@@ -17,7 +17,7 @@ from corpus import HEALTHY, LEAKING, OF_HINTS, PROGRAMS
 from run_e2e import SKIPPED, reason_to_skip
 
 FOUND_WITHIN_S = 30
-FOUND = 0.95  # of the leaks; docs/judgement.md has the figure of a machine that does nothing else
+FOUND = 0.9  # of the leaks; growing containers take some 35 s, docs/judgement.md has the figures
 ATTACH_S = 10  # to forty-five processes
 LEAKING_S = ATTACH_S + FOUND_WITHIN_S + max(case.begins_s for case in LEAKING)
 HEALTHY_S = int(os.environ.get("ASYNCLEAK_HEALTHY_SECONDS", "150"))
