@@ -137,6 +137,18 @@ def places(python, pid):
     return {key: [found[which][index] for which in ("init", "dealloc")] for index, key in ((0, "probe"), (1, "entry"))}
 
 
+def interleaved(rows, rounds, run):
+    """{name: [run(row), one a round]} of ROWS, {name: row}: each in every round, in changing order."""
+    names = list(rows)
+    results = {name: [] for name in names}
+    for number in range(rounds):
+        turn = number % len(names)
+        for name in names[turn:] + names[:turn]:
+            results[name].append(run(rows[name]))
+            print(number, name, results[name][-1], file=sys.stderr, flush=True)
+    return results
+
+
 def spread(values, form="%.2f"):
     """median [min-max]"""
     if not values:

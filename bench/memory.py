@@ -135,18 +135,6 @@ class Server:
         return int(re.search(r"(\d+) requests in", report)[1])
 
 
-def measure_all(program, rows, rounds):
-    """name -> [(cost, rate)], one a round"""
-    names = list(rows)
-    results = {name: [] for name in names}
-    for number in range(rounds):
-        turn = number % len(names)
-        for name in names[turn:] + names[:turn]:
-            results[name].append(program.run(*rows[name]))
-            print(number, name, results[name][-1], file=sys.stderr, flush=True)
-    return results
-
-
 def lines(results, rate):
     """RATE: of requests a second, for the share of a core; None where it is no server."""
     base = [cost for cost, _ in results[PLAIN]]
@@ -185,7 +173,7 @@ def report(program, name, options):
     rows = chosen(options, small_blocks=name.startswith(("pyenv", "other")))
     with program:
         program.settle()
-        results = measure_all(program, rows, options.rounds)
+        results = measure.interleaved(rows, options.rounds, lambda row: program.run(*row))
     what = (name, options.rounds, options.seconds)
     print("\n%s, %d rounds of %d s, median [min-max]%s\n" % (
         *what, "; %.0f requests/s asked for" % program.rate if program.rate else ""))  # fmt: skip

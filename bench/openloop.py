@@ -40,13 +40,12 @@ def main():
     options = parser.parse_args()
     for name in options.interpreter or ("debian-3.11", "debian-3.13"):
         python = measure.interpreter(name)
-        loads = {each: [] for each in CONFIGURATIONS}
         with python.place(measure.BENCH) as folder:
-            for number in range(options.rounds):
-                order = list(CONFIGURATIONS)
-                turn = number % len(order)
-                for each in order[turn:] + order[:turn]:
-                    loads[each].append(one_run(python, folder, options.rate, options.seconds, CONFIGURATIONS[each]))
+            loads = measure.interleaved(
+                CONFIGURATIONS,
+                options.rounds,
+                lambda watcher: one_run(python, folder, options.rate, options.seconds, watcher),
+            )
         rows = []
         for each, values in loads.items():
             added = [value - base for value, base in zip(values, loads["none"])]

@@ -53,13 +53,7 @@ def measure_interpreter(python, rounds, seconds):
     """name -> costs, one per round"""
     with python.place(measure.BENCH) as folder:
         rows = configurations(python, find_places(python, folder))
-        names = list(rows)
-        costs = {name: [] for name in names}
-        for number in range(rounds):
-            turn = number % len(names)
-            for name in names[turn:] + names[:turn]:
-                costs[name].append(one_run(python, folder, seconds, *rows[name]))
-    return costs
+        return measure.interleaved(rows, rounds, lambda row: one_run(python, folder, seconds, *row))
 
 
 def main():

@@ -61,14 +61,8 @@ def one_run(python, folder, seconds, watcher):
 
 def measure_interpreter(python, rounds, seconds):
     """name -> costs, one per round"""
-    names = list(CONFIGURATIONS)
-    costs = {name: [] for name in names}
     with python.place(measure.BENCH) as folder:
-        for number in range(rounds):
-            turn = number % len(names)
-            for name in names[turn:] + names[:turn]:
-                costs[name].append(one_run(python, folder, seconds, CONFIGURATIONS[name]))
-    return costs
+        return measure.interleaved(CONFIGURATIONS, rounds, lambda watcher: one_run(python, folder, seconds, watcher))
 
 
 def main():

@@ -9,11 +9,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 #include <algorithm>
-#include <cerrno>
-#include <cstdio>
-#include <cstdlib>
 #include <optional>
-#include <string_view>
 
 namespace asyncleak::cli {
 
@@ -103,21 +99,13 @@ Result<NamedDifference> compare_files(const Options& options) {
   return NamedDifference{before->name, after->name, compare(before->moment, after->moment)};
 }
 
-bool wants_color(const Options& options) {
-  const char* terminal = std::getenv("TERM");
-  return options.color && isatty(STDOUT_FILENO) != 0 && terminal != nullptr && std::string_view(terminal) != "dumb";
-}
-
 }  // namespace
 
 int compare_recordings(const Options& options) {
   const auto diff = compare_files(options);
   if (!diff) return report_error(diff.error());
-  const std::string text = options.format == Format::json
-                               ? diff_json(*diff, options.limit) + "\n"
-                               : diff_text(*diff, {options.limit, output_width(), wants_color(options)});
-  if (std::fwrite(text.data(), 1, text.size(), stdout) == text.size() && std::fflush(stdout) == 0) return 0;
-  return report_error(system_error("writing to stdout", errno));
+  if (options.format == Format::json) return print_once(diff_json(*diff, options.limit) + "\n");
+  return print_once(diff_text(*diff, {options.limit, terminal_width(STDOUT_FILENO), shows_color(options)}));
 }
 
 }  // namespace asyncleak::cli

@@ -5,7 +5,6 @@
 #include "view/summary.h"
 
 #include <fmt/format.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 #include <cerrno>
 #include <cstdio>
@@ -48,11 +47,6 @@ std::optional<Severity> failing_severity(const Options& options) {
   return options.command == Command::run ? std::optional(Severity::leak) : std::nullopt;
 }
 
-std::size_t error_width() {
-  winsize size{};
-  return isatty(STDERR_FILENO) != 0 && ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
-}
-
 SourceFolders source_folders() {
   std::error_code error;
   SourceFolders folders;
@@ -66,7 +60,7 @@ std::string text_of(const Summary& summary, const SummaryOutput& output, bool br
   if (output.format == "json") return summary_json(summary) + "\n";
   if (output.format == "junit") return summary_junit(summary);
   if (output.format == "github") return summary_github(summary, source_folders());
-  return summary_text(summary, {output.file.empty() ? error_width() : 0, brief});
+  return summary_text(summary, {output.file.empty() ? terminal_width(STDERR_FILENO) : 0, brief});
 }
 
 }  // namespace

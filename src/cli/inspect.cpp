@@ -7,10 +7,7 @@
 
 #include <langinfo.h>
 #include <unistd.h>
-#include <cerrno>
 #include <clocale>
-#include <cstdio>
-#include <cstdlib>
 #include <sstream>
 #include <string_view>
 
@@ -23,10 +20,8 @@ InspectStyle style_of(const Options& options) {
   InspectStyle style;
   std::setlocale(LC_ALL, "");
   style.ascii = std::string_view(nl_langinfo(CODESET)) != "UTF-8";
-  style.width = static_cast<int>(output_width());
-  const char* terminal = std::getenv("TERM");
-  const bool plain = terminal == nullptr || std::string_view(terminal) == "dumb";
-  style.color = options.color && !plain && isatty(STDOUT_FILENO) != 0;
+  style.width = static_cast<int>(terminal_width(STDOUT_FILENO));
+  style.color = shows_color(options);
   return style;
 }
 
@@ -43,8 +38,7 @@ int inspect_process(const Options& options) {
     write_inspection(out, *inspection, style_of(options));
     text = out.str();
   }
-  if (std::fwrite(text.data(), 1, text.size(), stdout) == text.size() && std::fflush(stdout) == 0) return 0;
-  return report_error(system_error("writing to stdout", errno));
+  return print_once(text);
 }
 
 }  // namespace asyncleak::cli

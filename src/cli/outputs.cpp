@@ -9,13 +9,29 @@
 #include <unistd.h>
 #include <cerrno>
 #include <cstdio>
+#include <cstdlib>
 #include <sstream>
 
 namespace asyncleak::cli {
 
-std::size_t output_width() {
+std::size_t terminal_width(int fd) {
   winsize size{};
-  return isatty(STDOUT_FILENO) != 0 && ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
+  return isatty(fd) != 0 && ioctl(fd, TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
+}
+
+bool shows_color(const Options& options) {
+  const char* terminal = std::getenv("TERM");
+  return options.color && isatty(STDOUT_FILENO) != 0 && terminal != nullptr && std::string_view(terminal) != "dumb";
+}
+
+int write_stdout(std::string_view text) {
+  const bool written = std::fwrite(text.data(), 1, text.size(), stdout) == text.size() && std::fflush(stdout) == 0;
+  return written ? 0 : errno;
+}
+
+int print_once(std::string_view text) {
+  const int error = write_stdout(text);
+  return error == 0 ? 0 : report_error(system_error("writing to stdout", error));
 }
 
 Outputs::Outputs(const Options& options) : options_(options) {
@@ -30,15 +46,13 @@ Result<void> Outputs::print(const Report& report) {
   } else {
     std::ostringstream frame;
     if (!first_) frame << "\n";
-    write_batch(frame, report, {options_.sort, false, options_.limit, output_width()});
+    write_batch(frame, report, {options_.sort, false, options_.limit, terminal_width(STDOUT_FILENO)});
     text = frame.str();
   }
   first_ = false;
-  if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size() || std::fflush(stdout) != 0) {
-    const int error = errno;
-    reader_gone_ = error == EPIPE;
-    if (!reader_gone_) return fail(system_error("writing to stdout", error));
-  }
+  const int error = write_stdout(text);
+  reader_gone_ = error == EPIPE;
+  if (error != 0 && !reader_gone_) return fail(system_error("writing to stdout", error));
   return {};
 }
 

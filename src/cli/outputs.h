@@ -9,6 +9,7 @@
 #include "util/result.h"
 
 #include <optional>
+#include <string_view>
 
 namespace asyncleak::cli {
 
@@ -30,8 +31,15 @@ class Outputs {
   bool reader_gone_ = false;
 };
 
-// Columns of the terminal that stdout is; 0: it is none.
-[[nodiscard]] std::size_t output_width();
+// Columns of the terminal that FD is; 0: it is none.
+[[nodiscard]] std::size_t terminal_width(int fd);
+// Stdout is a terminal with colours, and they are wanted.
+[[nodiscard]] bool shows_color(const Options& options);
+
+// 0 when all of TEXT has left; else errno.
+[[nodiscard]] int write_stdout(std::string_view text);
+// For a command that prints once. Returns the exit status.
+int print_once(std::string_view text);
 
 // "asyncleak-top: MESSAGE; ADVICE" on stderr. Returns the exit status for the error.
 int report_error(const Error& error);

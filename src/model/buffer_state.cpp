@@ -2,8 +2,6 @@
 
 #include "model/findings.h"
 
-#include <algorithm>
-
 namespace asyncleak {
 
 std::optional<Finding> BufferState::update(const SiteRow& row, const SiteSample& site, const ProcessSample* process,
@@ -14,8 +12,7 @@ std::optional<Finding> BufferState::update(const SiteRow& row, const SiteSample&
   if (process == nullptr || !process->census) return std::nullopt;
   if (process->census->taken_ns > census_ns_) {
     census_ns_ = process->census->taken_ns;
-    const double ago_s = static_cast<double>(interval.now_ns - census_ns_) / 1e9;
-    history_.add(std::max(0.0, interval.now_s - ago_s), static_cast<double>(*site.census->buffered_bytes));
+    history_.add(interval.on_history_clock(census_ns_), static_cast<double>(*site.census->buffered_bytes));
   }
   const Judgement judgement =
       judge({history_, site, interval.now_ns, interval.now_s, nullptr, nullptr, 1, unit}, standpoint_, policy);

@@ -3,6 +3,7 @@
 #include "model/site_key.h"
 #include "model/site_kind.h"
 #include "model/site_pairing.h"
+#include "util/signed_difference.h"
 
 #include <algorithm>
 #include <cmath>
@@ -146,9 +147,7 @@ std::string_view name_of(Pairing pairing) {
   return "none";
 }
 
-std::int64_t SiteDifference::outstanding() const {
-  return static_cast<std::int64_t>(after.outstanding) - static_cast<std::int64_t>(before.outstanding);
-}
+std::int64_t SiteDifference::outstanding() const { return signed_difference(after.outstanding, before.outstanding); }
 
 Difference compare(const Moment& before, const Moment& after) {
   Difference difference;

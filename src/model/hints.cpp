@@ -63,8 +63,7 @@ bool created_by(const SiteRow& site, std::initializer_list<std::string_view> fun
 bool created_by_library(const SiteRow& site) {
   const auto& frames = site.identity->created_at;
   const auto at = creator_of(site);
-  return at < frames.size() && (frames[at].file.find("/site-packages/") != std::string::npos ||
-                                frames[at].file.find("/dist-packages/") != std::string::npos);
+  return at < frames.size() && !package_of(frames[at].file).empty();
 }
 
 // Whoever created them goes on itself: what it does not wait for any more, it does not need.

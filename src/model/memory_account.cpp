@@ -1,6 +1,7 @@
 #include "model/memory_account.h"
 
 #include "model/memory_growth.h"
+#include "util/signed_difference.h"
 
 namespace asyncleak {
 namespace {
@@ -40,11 +41,11 @@ void MemoryAccounts::update(ProcessRow& row, std::int64_t now_ns) {
   if (!first_ || first_->at_ns == last_->at_ns) return;
   MemoryAccount& account = row.account.emplace();
   account.over_s = static_cast<double>(last_->at_ns - first_->at_ns) / 1e9;
-  account.resident_bytes = difference(last_->resident_bytes, first_->resident_bytes);
-  account.allocated_bytes = difference(last_->allocated_bytes, first_->allocated_bytes);
+  account.resident_bytes = signed_difference(last_->resident_bytes, first_->resident_bytes);
+  account.allocated_bytes = signed_difference(last_->allocated_bytes, first_->allocated_bytes);
   account.unexplained_bytes = account.resident_bytes - account.allocated_bytes;
   if (!first_->small_objects_bytes) return;
-  account.small_objects_bytes = difference(*last_->small_objects_bytes, *first_->small_objects_bytes);
+  account.small_objects_bytes = signed_difference(*last_->small_objects_bytes, *first_->small_objects_bytes);
   // In mode all the small blocks are among those allocated.
   if (row.process.allocations->mode == MemoryMode::malloc) account.unexplained_bytes -= *account.small_objects_bytes;
 }

@@ -5,13 +5,9 @@
 
 #include "sample/sample.h"
 
-#include <cstdint>
 #include <string>
 
 namespace asyncleak {
-
-// Of two sizes in bytes.
-[[nodiscard]] std::int64_t difference(std::uint64_t now, std::uint64_t before);
 
 // "+212MiB: 201MiB in the C library's heap, 6.00MiB in Python's small objects; ..." and what the largest part means;
 // "" when the resident memory of NOW is not above that of BASELINE.

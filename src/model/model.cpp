@@ -70,15 +70,30 @@ void add_allocations(ProcessRow& process, const SiteRow& site) {
   *process.allocated_blocks += site.allocations->blocks;
 }
 
-// The site of a process with the most tasks; nullptr: it has none.
-const SiteRow* largest_of(const Report& report, const ProcessRow& process) {
-  const SiteRow* largest = nullptr;
-  for (const SiteRow& site : report.sites) {
-    const bool counts = site.identity->process == process.process.id && kind_of(*site.identity) == SiteKind::task;
-    if (counts && (largest == nullptr || tasks_of(site) > tasks_of(*largest))) largest = &site;
+// The site with the most tasks of each process that has any, looked up when one is wanted.
+class LargestSites {
+ public:
+  explicit LargestSites(const Report& report) : report_(report) {}
+
+  // nullptr: it has none.
+  const SiteRow* of(const ProcessRow& process) {
+    if (largest_.empty()) look();
+    const auto at = largest_.find(process.process.id);
+    return at != largest_.end() ? at->second : nullptr;
   }
-  return largest;
-}
+
+ private:
+  void look() {
+    for (const SiteRow& site : report_.sites) {
+      if (kind_of(*site.identity) != SiteKind::task) continue;
+      const SiteRow*& largest = largest_[site.identity->process];
+      if (largest == nullptr || tasks_of(site) > tasks_of(*largest)) largest = &site;
+    }
+  }
+
+  const Report& report_;
+  std::unordered_map<decltype(SiteIdentity::process), const SiteRow*> largest_;
+};
 
 // What counting the allocations of a process costs it, since the sample before.
 void add_allocation_price(ProcessRow& row, ProcessState& state, double seconds) {
@@ -197,7 +212,7 @@ void Model::State::add_sites(Report& report, const Sample& sample, const Interva
     state.last_update = updates;
     const ProcessSample* owner_sample = process != nullptr ? &process->process : nullptr;
     SiteRow& row = report.sites.emplace_back(state.update(site, owner_sample, interval, verdict_policy));
-    if (auto finding = state.finding(site, row, interval, verdict_policy); finding && !site.identity->blocks) {
+    if (auto finding = state.finding(site, row, interval); finding && !site.identity->blocks) {
       report.findings.push_back(std::move(*finding));
     }
     for (auto& event : state.events(row, sample.probes, interval)) report.findings.push_back(std::move(event));
@@ -265,6 +280,7 @@ void Model::State::add_allocations_of(Report& report, const SiteSample& site, co
 }
 
 void Model::State::finish_processes(Report& report, const Interval& interval) {
+  LargestSites largest(report);
   for (ProcessRow& row : report.processes) {
     ProcessState& state = state_of(row.process, interval.now_s);
     state.history.add(interval.now_s, static_cast<double>(row.outstanding));
@@ -275,7 +291,7 @@ void Model::State::finish_processes(Report& report, const Interval& interval) {
     add_allocation_price(row, state, interval.seconds());
     state.accounts.update(row, interval.now_ns);
     if (const auto since = state.overloaded.update(is_overloaded(row, policy), interval.now_s)) {
-      report.findings.push_back(overload(row, largest_of(report, row), policy, *since));
+      report.findings.push_back(overload(row, largest.of(row), policy, *since));
     }
     if (const auto since = state.rss_grown.update(has_rss_growth(row, policy), interval.now_s)) {
       report.findings.push_back(rss_growth(row, policy, *since));

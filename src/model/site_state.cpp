@@ -78,10 +78,7 @@ double rise_of(const History& history, double window_s, const VerdictPolicy& pol
 void SiteState::add_counts(const SiteSample& site, const ProcessSample* process, const Interval& interval) {
   const bool has_census = process != nullptr && process->census.has_value();
   const bool is_new = has_census && process->census->taken_ns > census_ns_;
-  // On the clock of the histories; the first census may be older than the model.
-  double census_s = interval.now_s;
-  if (has_census) census_s -= static_cast<double>(interval.now_ns - process->census->taken_ns) / 1e9;
-  census_s = std::clamp(census_s, 0.0, interval.now_s);
+  const double census_s = has_census ? interval.on_history_clock(process->census->taken_ns) : interval.now_s;
   // A number that is as old as the census must not stand for the samples since.
   if (!site.by_census) {
     history_.add(interval.now_s, static_cast<double>(site.outstanding));
@@ -152,7 +149,7 @@ void SiteState::look_closely(const SiteSample& site, const Interval& interval, c
 }
 
 void SiteState::add_judgement(SiteRow& row, const SiteSample& site, const Interval& interval,
-                              const VerdictPolicy& policy) const {
+                              const VerdictPolicy& policy) {
   const double since_s = interval.now_s - looked_s_;
   if (ages_.oldest_s) row.oldest_s = *ages_.oldest_s + since_s;
   if (ages_.median_s) row.median_age_s = *ages_.median_s + since_s;
@@ -160,16 +157,18 @@ void SiteState::add_judgement(SiteRow& row, const SiteSample& site, const Interv
   row.verdict = judgement_.verdict;
   row.confidence = judgement_.confidence;
   if (judgement_.trend) row.growth_per_min = judgement_.trend->growth_per_min;
-  row.verdict = std::min(row.verdict, verdict_limit(row, policy));
+  if (row.verdict >= Verdict::growing && judgement_.trend) {
+    accumulating_ = accumulating(row, policy);
+    row.verdict = std::min(row.verdict, verdict_limit(row, policy));
+  }
   row.cohorts = survivors_.cohorts();
   row.history = sparkline_;
 }
 
 Verdict SiteState::verdict_limit(const SiteRow& row, const VerdictPolicy& policy) const {
-  if (row.verdict < Verdict::growing || !judgement_.trend) return Verdict::leak;
   const double window_s = judgement_.trend->window_s;
   if (const auto limit = limit_of_kind(*row.identity); limit < Verdict::leak) return limit;
-  if (accumulating(row, policy) == Accumulating::done) return is_in_collection(row) ? Verdict::leak : Verdict::growing;
+  if (accumulating_ == Accumulating::done) return is_in_collection(row) ? Verdict::leak : Verdict::growing;
   // As many of those from before have ended, though they may not be destroyed yet.
   constexpr double own_share = 0.5;
   const bool replaces = elders_ && !row.identity->preexisting && elders_->were_there &&
@@ -233,11 +232,10 @@ std::vector<Finding> SiteState::events(const SiteRow& row, const ProbeSample& pr
   return found;
 }
 
-std::optional<Finding> SiteState::finding(const SiteSample& site, const SiteRow& row, const Interval& interval,
-                                          const VerdictPolicy& policy) {
+std::optional<Finding> SiteState::finding(const SiteSample& site, const SiteRow& row, const Interval& interval) {
   const auto since = standing_.update(row.verdict >= Verdict::growing && judgement_.trend.has_value(), interval.now_s);
   if (!since) return std::nullopt;
-  return accumulation(row, {*judgement_.trend, survival(site, interval), accumulating(row, policy), *since});
+  return accumulation(row, {*judgement_.trend, survival(site, interval), accumulating_, *since});
 }
 
 }  // namespace asyncleak

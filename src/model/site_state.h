@@ -9,6 +9,7 @@
 #include "model/report.h"
 #include "model/verdict.h"
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <memory>
@@ -24,6 +25,10 @@ struct Interval {
   bool first_update = true;
   double now_s = 0;  // since the model's first sample: the time of the histories
   [[nodiscard]] double seconds() const { return first_update ? 0 : static_cast<double>(now_ns - previous_ns) / 1e9; }
+  // Monotonic time TAKEN_NS on the clock of the histories: the first census may be older than the model.
+  [[nodiscard]] double on_history_clock(std::int64_t taken_ns) const {
+    return std::clamp(now_s - static_cast<double>(now_ns - taken_ns) / 1e9, 0.0, now_s);
+  }
 };
 
 // Totals of created tasks over about the last minute, every few seconds.
@@ -76,8 +81,7 @@ class SiteState {
   [[nodiscard]] SiteRow update(const SiteSample& site, const ProcessSample* process, const Interval& interval,
                                const VerdictPolicy& policy);
   // For the row just made; nullopt when nothing is wrong with it.
-  [[nodiscard]] std::optional<Finding> finding(const SiteSample& site, const SiteRow& row, const Interval& interval,
-                                               const VerdictPolicy& policy);
+  [[nodiscard]] std::optional<Finding> finding(const SiteSample& site, const SiteRow& row, const Interval& interval);
 
   // For the row just made: what happened to single tasks of it.
   [[nodiscard]] std::vector<Finding> events(const SiteRow& row, const ProbeSample& probes, const Interval& interval);
@@ -88,8 +92,8 @@ class SiteState {
   // Nothing was created or ended since a verdict that time alone hardly changes.
   [[nodiscard]] bool is_quiet(const SiteSample& site, const Interval& interval) const;
   void look_closely(const SiteSample& site, const Interval& interval, const VerdictPolicy& policy);
-  void add_judgement(SiteRow& row, const SiteSample& site, const Interval& interval, const VerdictPolicy& policy) const;
-  // The worst the row can be called, whatever its numbers.
+  void add_judgement(SiteRow& row, const SiteSample& site, const Interval& interval, const VerdictPolicy& policy);
+  // The worst a row that grows can be called, whatever its numbers.
   [[nodiscard]] Verdict verdict_limit(const SiteRow& row, const VerdictPolicy& policy) const;
   void add_counts(const SiteSample& site, const ProcessSample* process, const Interval& interval);
   [[nodiscard]] Judgement judge_now(const SiteSample& site, const Interval& interval, const VerdictPolicy& policy);
@@ -111,6 +115,8 @@ class SiteState {
   Judgement judgement_;
   Ages ages_;
   SharedList<double> sparkline_;
+
+  Accumulating accumulating_ = Accumulating::all;  // as of the last update that found it growing
 
   std::uint64_t created_total_ = 0, destroyed_total_ = 0;
 };

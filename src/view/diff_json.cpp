@@ -1,3 +1,4 @@
+#include "util/signed_difference.h"
 #include "util/text.h"
 #include "view/diff.h"
 #include "view/json_parts.h"
@@ -13,7 +14,7 @@ Json sides(std::optional<std::uint64_t> before, std::optional<std::uint64_t> aft
   return {
       {"before", or_null(before)},
       {"after", or_null(after)},
-      {"difference", both ? Json(static_cast<std::int64_t>(*after) - static_cast<std::int64_t>(*before)) : Json()},
+      {"difference", both ? Json(signed_difference(*after, *before)) : Json()},
   };
 }
 

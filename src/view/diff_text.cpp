@@ -1,5 +1,6 @@
 #include "model/site_kind.h"
 #include "model/user_frame.h"
+#include "util/signed_difference.h"
 #include "util/text.h"
 #include "view/diff.h"
 #include "view/width.h"
@@ -113,7 +114,7 @@ std::string total_line(std::string_view title, const std::string& before, const 
 
 std::string count_line(std::string_view title, std::uint64_t before, std::uint64_t after) {
   return total_line(title, fmt::format("{}", before), fmt::format("{}", after),
-                    change(static_cast<std::int64_t>(after) - static_cast<std::int64_t>(before)));
+                    change(signed_difference(after, before)));
 }
 
 std::string bytes_line(std::string_view title, std::optional<std::uint64_t> before,

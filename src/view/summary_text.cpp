@@ -1,5 +1,7 @@
 #include "model/user_frame.h"
 #include "util/text.h"
+#include "view/columns.h"
+#include "view/finding_text.h"
 #include "view/summary.h"
 #include "view/width.h"
 
@@ -7,6 +9,7 @@
 #include <algorithm>
 #include <climits>
 #include <iterator>
+#include <span>
 
 namespace asyncleak {
 namespace {
@@ -69,8 +72,8 @@ std::string_view ruling_in_words(Ruling ruling) {
 
 std::string headline(const JudgedFinding& judged) {
   const Finding& finding = judged.past.finding;
-  std::string text = fmt::format("{} {}{}, pid {}", finding.severity == Severity::leak ? "LEAK" : "WARNING",
-                                 title_of(finding), place_in_words(finding), finding.pid);
+  std::string text = fmt::format("{} {}{}, pid {}", word_of(finding.severity), title_of(finding),
+                                 place_in_words(finding), finding.pid);
   if (judged.ruling == Ruling::gone) return text + ", gone";
   const auto ruling = ruling_in_words(judged.ruling);
   return ruling.empty() ? text : fmt::format("{}: {}{}", text, ruling, judged.reason);
@@ -89,9 +92,8 @@ void add_wrapped(std::string& text, const std::string& sentence, std::size_t wid
 
 Frame source_of(const Finding& finding) {
   if (finding.created_in) return *finding.created_in;
-  SiteIdentity identity;
-  identity.created_at = finding.created_at;
-  if (const Frame* frame = user_frame(identity); frame != nullptr && !is_asyncio_file(frame->file)) return *frame;
+  if (const Frame* frame = user_frame(std::span(finding.created_at)); frame != nullptr && !is_asyncio_file(frame->file))
+    return *frame;
   return {finding.coroutine, finding.file, finding.line};
 }
 
@@ -105,10 +107,10 @@ std::vector<std::string> sentences_of(const JudgedFinding& judged, const Summary
   const double before_s = static_cast<double>(summary.last_wall_ns - past.last_wall_ns) / 1e9;
   std::vector<std::string> sentences{past.finding.why};
   std::string stood = "stood for " + format_duration(std::max(stood_s, 0.0));
-  if (past.finding.confidence) stood += fmt::format(", confidence {:.0f}%", *past.finding.confidence * 100);
+  if (past.finding.confidence) stood += ", confidence " + format_confidence(*past.finding.confidence);
   if (!past.standing) stood += fmt::format(", last seen {} before the end", format_duration(std::max(before_s, 0.0)));
   sentences.push_back(std::move(stood));
-  if (!past.finding.hint.empty()) sentences.push_back("hint: " + to_printable(past.finding.hint));
+  if (!past.finding.hint.empty()) sentences.push_back(hint_text(past.finding));
   return sentences;
 }
 

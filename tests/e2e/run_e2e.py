@@ -11,6 +11,7 @@ import argparse
 import collections
 import os
 import sys
+import unittest
 from dataclasses import dataclass
 
 import interpreters
@@ -168,6 +169,19 @@ def cases(options):
                 for interpreter in interpreters.all_interpreters():
                     if options.interpreter in (None, interpreter.name):
                         yield name, mode, interpreter
+
+
+def no_fleet():
+    return "no fleet: run tests/e2e/fleet.sh" if interpreters.missing() else None
+
+
+def run_tests(*reasons):
+    """unittest.main() of the script that calls; without root, BPF, or where one of REASONS is not None, SKIPPED."""
+    for reason in (reason_to_skip(), *reasons):
+        if reason:
+            print("SKIP:", reason)
+            sys.exit(SKIPPED)
+    unittest.main()
 
 
 def reason_to_skip():

@@ -9,7 +9,6 @@ import contextlib
 import json
 import os
 import subprocess
-import sys
 import unittest
 
 import interpreters
@@ -17,7 +16,7 @@ from census_compare import holder_differences, inspect_differences
 from census_frames import column_sum, frame_differences, outstanding_differences, row_differences, sites_of
 from census_leaks import PATTERNS
 from processes import FRAME_S, HERE, SCENARIOS, TOOL, Deadline, Failure, Target, Tool, process_row, watches
-from run_e2e import SKIPPED, reason_to_skip
+from run_e2e import no_fleet, run_tests
 
 LEAKS = os.path.join(os.path.dirname(HERE), "cases", "programs")
 KINDS = ("states", "chains", "coroutines", "timers", "transports", "queues", "loops", "locals", "holders")
@@ -295,8 +294,4 @@ class Values(Case):
 
 
 if __name__ == "__main__":
-    skip = reason_to_skip() or (interpreters.missing() and "no fleet: run tests/e2e/fleet.sh")
-    if skip:
-        print("SKIP:", skip)
-        sys.exit(SKIPPED)
-    unittest.main()
+    run_tests(no_fleet())

@@ -13,7 +13,7 @@ import unittest
 
 from interpreters import Interpreter
 from processes import SCENARIOS, TOOL, Deadline, Target, Tool, process_row, watches
-from run_e2e import SKIPPED, reason_to_skip
+from run_e2e import run_tests
 from targets import CHURN, HOLDER, ask, bpf_objects, bpf_objects_of, python, started
 
 HOST = Interpreter("machine", sys.version_info[:2], "/usr/bin/python3")
@@ -263,8 +263,4 @@ class Safety(Case):
 
 
 if __name__ == "__main__":
-    skip = reason_to_skip()
-    if skip:
-        print("SKIP:", skip)
-        sys.exit(SKIPPED)
-    unittest.main()
+    run_tests()

@@ -9,14 +9,13 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import tempfile
 import time
 import unittest
 import xml.etree.ElementTree
 
 from processes import TOOL, Deadline, Tool
-from run_e2e import SKIPPED, reason_to_skip
+from run_e2e import run_tests
 from targets import PYTHON, python
 
 # A task a tenth of a second that nobody ends; leaves through asyncio.run(), which cancels them, when its input ends.
@@ -293,8 +292,4 @@ class BadAllowFile(Case):
 
 
 if __name__ == "__main__":
-    skip = reason_to_skip()
-    if skip:
-        print("SKIP:", skip)
-        sys.exit(SKIPPED)
-    unittest.main()
+    run_tests()

@@ -4,12 +4,11 @@
     test_hints.py [-v] [-k PATTERN] [TEST...]    unittest's own options; needs root, else it exits 77 (skipped)
 """
 
-import sys
 import unittest
 
 import interpreters
 from processes import FRAME_S, Deadline, Tool
-from run_e2e import SKIPPED, reason_to_skip
+from run_e2e import no_fleet, run_tests
 from test_census import DELAY, LEAKS, attached, target_of
 
 # The machine's own, and the oldest and newest of the fleet that are in a release.
@@ -111,8 +110,4 @@ for which in INTERPRETERS:
 
 
 if __name__ == "__main__":
-    skip = reason_to_skip() or (interpreters.missing() and "no fleet: run tests/e2e/fleet.sh")
-    if skip:
-        print("SKIP:", skip)
-        sys.exit(SKIPPED)
-    unittest.main()
+    run_tests(no_fleet())

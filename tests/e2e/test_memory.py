@@ -19,7 +19,7 @@ import unittest
 import interpreters
 from memory_compare import differences, near, site_differences, site_of
 from processes import FRAME_S, SCENARIOS, Deadline, Target, Tool, process_row
-from run_e2e import SKIPPED, reason_to_skip
+from run_e2e import no_fleet, run_tests
 from targets import ask, bpf_objects, bpf_objects_of, python
 from test_census import Case, equal_frame, for_each_interpreter
 
@@ -355,8 +355,4 @@ def probed_pages(pid):
 
 
 if __name__ == "__main__":
-    skip = reason_to_skip() or (interpreters.missing() and "no fleet: run tests/e2e/fleet.sh")
-    if skip:
-        print("SKIP:", skip)
-        sys.exit(SKIPPED)
-    unittest.main()
+    run_tests(no_fleet())

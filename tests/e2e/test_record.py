@@ -10,12 +10,10 @@ import shutil
 import signal
 import stat
 import subprocess
-import sys
 import tempfile
-import unittest
 
 from processes import TOOL, Deadline, Tool
-from run_e2e import SKIPPED, reason_to_skip
+from run_e2e import run_tests
 from targets import HOLDER, python
 from test_cli import Case, run_tool
 from test_top import Terminal
@@ -160,8 +158,4 @@ class Recorded(Case):
 
 
 if __name__ == "__main__":
-    reason = reason_to_skip()
-    if reason:
-        print("skipped: " + reason)
-        sys.exit(SKIPPED)
-    unittest.main()
+    run_tests()

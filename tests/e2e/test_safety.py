@@ -15,7 +15,7 @@ import tempfile
 import unittest
 
 from processes import Deadline, Tool, process_row, watches
-from run_e2e import SKIPPED, reason_to_skip
+from run_e2e import run_tests
 from targets import CHURN, HOLDER, PYTHON, WAITING_HOLDER, ask, bpf_objects, bpf_objects_of, python, started
 
 VERSION = "python%d.%d" % sys.version_info[:2]
@@ -347,8 +347,4 @@ class OddPlaces(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    skip = reason_to_skip()
-    if skip:
-        print("SKIP:", skip)
-        sys.exit(SKIPPED)
-    unittest.main()
+    run_tests()

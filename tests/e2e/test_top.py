@@ -9,13 +9,12 @@ import re
 import shlex
 import shutil
 import subprocess
-import sys
 import tempfile
 import time
 import unittest
 
 from processes import PROJECT, TOOL, Deadline
-from run_e2e import SKIPPED, reason_to_skip
+from run_e2e import run_tests
 
 DEMO = os.path.join(PROJECT, "demo", "leaky_service.py")
 LEAK = "ChatRoom.relay"
@@ -231,8 +230,4 @@ class TopTest(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    skip = reason_to_skip() or (None if shutil.which("tmux") else "needs tmux")
-    if skip:
-        print("SKIP:", skip)
-        sys.exit(SKIPPED)
-    unittest.main()
+    run_tests(None if shutil.which("tmux") else "needs tmux")

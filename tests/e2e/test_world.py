@@ -18,7 +18,7 @@ import urllib.request
 
 from interpreters import Interpreter
 from processes import FRAME_S, SCENARIOS, Deadline, LineReader, Target, Tool, process_row, watches
-from run_e2e import SKIPPED, reason_to_skip
+from run_e2e import run_tests
 
 HOST = Interpreter("machine", sys.version_info[:2], "/usr/bin/python3")  # where Debian's packages are
 CYCLE = "RequestResponseCycle.run_asgi"  # uvicorn/protocols/http/httptools_impl.py: one task a request
@@ -216,8 +216,4 @@ def missing_packages():
 
 if __name__ == "__main__":
     absent = missing_packages()
-    skip = reason_to_skip() or (absent and "needs " + " ".join(absent))
-    if skip:
-        print("SKIP:", skip)
-        sys.exit(SKIPPED)
-    unittest.main()
+    run_tests(absent and "needs " + " ".join(absent))
