@@ -2,11 +2,11 @@
 
 _asyncleak_top() {
   local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
-  local common='-h --help -d --delay -n --iterations -b --batch --json -s --sort -l --limit --no-color --prom-textfile
+  local common='-h --help -d --delay -n --iterations -b --batch --json -q --quiet -s --sort -l --limit --no-color --prom-textfile
     --stack-depth --max-tasks --max-sites --census-budget -m --memory --memory-lines --min-size --max-blocks
     --overhead-limit -r --record --record-limit --label --duration --slow-step --fail-on --allow --allow-file
     --min-confidence --summary --warn-tasks --warn-rss --verbose'
-  local replay='-h --help -d --delay -n --iterations -b --batch --json -s --sort -l --limit --no-color --prom-textfile
+  local replay='-h --help -d --delay -n --iterations -b --batch --json -q --quiet -s --sort -l --limit --no-color --prom-textfile
     --speed --from --to --fail-on --allow --allow-file --min-confidence --summary --warn-tasks --warn-rss'
   local diff='-h --help --from --to --json -l --limit --no-color'
   local inspect='-h --help --json --task --coroutine --older --locals --redact -l --limit --no-color'

@@ -75,17 +75,18 @@ Result<ExitSummary> ExitSummary::make(const Options& options) {
     if (!allowances) return fail(allowances.error());
     policy.allow.insert(policy.allow.end(), allowances->begin(), allowances->end());
   }
-  return ExitSummary(std::move(policy), options.summaries);
+  return ExitSummary(std::move(policy), options);
 }
 
 int ExitSummary::finish(bool frames) const {
   const Summary summary = summarize(outcome_, policy_);
   int status = failed(summary) ? 1 : 0;
   const bool automatic = outputs_.empty();
+  if (automatic && quiet_ && status == 0) return status;
   const auto outputs = automatic ? std::vector<SummaryOutput>{{"table", ""}} : outputs_;
   for (const SummaryOutput& output : outputs) {
     if (output.format == "none") continue;
-    const std::string text = text_of(summary, output, automatic && frames);
+    const std::string text = text_of(summary, output, automatic && frames && !quiet_);
     if (output.file.empty()) {
       std::fwrite(text.data(), 1, text.size(), stderr);
     } else if (const auto written = write_file_atomically(output.file, text); !written) {

@@ -20,16 +20,18 @@ class ExitSummary {
 
   void add(const Report& report) { outcome_.add(report); }
 
-  // Writes the summaries. FRAMES: reports went to stdout or stderr, with every finding at length. Returns the exit
-  // status: 1 when the gate fails, or a summary cannot be written.
+  // Writes the summaries. FRAMES: reports went to stdout or stderr, with every finding at length. With --quiet none but
+  // those asked for, unless the gate fails. Returns the exit status: 1 when the gate fails, or a summary cannot be
+  // written.
   [[nodiscard]] int finish(bool frames) const;
 
  private:
-  ExitSummary(GatePolicy policy, std::vector<SummaryOutput> outputs)
-      : policy_(std::move(policy)), outputs_(std::move(outputs)) {}
+  ExitSummary(GatePolicy policy, const Options& options)
+      : policy_(std::move(policy)), outputs_(options.summaries), quiet_(options.format == Format::quiet) {}
 
   GatePolicy policy_;
   std::vector<SummaryOutput> outputs_;
+  bool quiet_;
   Outcome outcome_;
 };
 

@@ -1,9 +1,11 @@
 #include "cli/live.h"
 
+#include "cli/daemon.h"
 #include "cli/doctor.h"
 #include "cli/events.h"
 #include "cli/exit_summary.h"
 #include "cli/live_screen.h"
+#include "cli/log.h"
 #include "cli/outputs.h"
 #include "cli/recorder.h"
 #include "model/model.h"
@@ -12,6 +14,7 @@
 #include <fmt/format.h>
 #include <optional>
 #include <string_view>
+#include <utility>
 
 namespace asyncleak::cli {
 
@@ -54,11 +57,12 @@ void change_memory(LiveScreen& screen, live::LiveSource& source) {
 // From the first sample to the last key.
 class LiveView {
  public:
-  LiveView(const Options& options, live::LiveSource& source, Recorder& recorder, ExitSummary& summary)
+  LiveView(const Options& options, live::LiveSource& source, Recorder& recorder, ExitSummary& summary, Daemon& daemon)
       : options_(options),
         source_(source),
         recorder_(recorder),
         summary_(summary),
+        daemon_(daemon),
         model_(options.policy),
         outputs_(options) {}
 
@@ -73,17 +77,20 @@ class LiveView {
   [[nodiscard]] bool enough() const { return options_.iterations && refreshes_ >= *options_.iterations; }
   // False: the user wants to leave.
   [[nodiscard]] bool take_keys(bool& delay_changed);
-  void complain(const Result<void>& done);
+  void refresh();
+  void tell(const LogLine& line);
 
   const Options& options_;
   live::LiveSource& source_;
   Recorder& recorder_;
   ExitSummary& summary_;
+  Daemon& daemon_;
   Model model_;
   Outputs outputs_;
   std::optional<LiveScreen> screen_;
   Report report_;
   std::uint64_t refreshes_ = 0;
+  int ended_by_ = 0;  // the signal; 0: none
 };
 
 // Error: the sample is not in the recording.
@@ -108,6 +115,7 @@ Result<void> LiveView::open(Events& events) {
   }
   events.watch_source(source_.event_fd());
   if (screen_) events.watch_terminal(screen_->input_fd());
+  daemon_.started(report_);
   return show();
 }
 
@@ -121,14 +129,15 @@ Result<void> LiveView::show() {
   return {};
 }
 
-// What does not end the view: the next refresh may succeed (a full disk).
-void LiveView::complain(const Result<void>& done) {
-  if (done) return;
-  if (screen_) {
-    screen_->say(done.error().message);
-  } else {
-    warn(done.error().message);
-  }
+void LiveView::tell(const LogLine& line) {
+  if (screen_) return screen_->say(line.text);
+  log(line.level, line.text);
+}
+
+// What goes wrong does not end the view: the next refresh may succeed (a full disk).
+void LiveView::refresh() {
+  if (const auto recorded = look(); !recorded) tell({Level::error, recorded.error().message});
+  if (const auto news = daemon_.refreshed(report_, outputs_.publish(report_))) tell(*news);
 }
 
 bool LiveView::take_keys(bool& delay_changed) {
@@ -150,6 +159,7 @@ Result<void> LiveView::run(Events& events) {
       const std::string labelled = recorder_.label_by_signal();
       if (screen_) screen_->say(labelled);
     } else if (signal != 0 && signal != SIGCHLD) {
+      ended_by_ = signal;
       break;
     }
     if (happened.mapping) source_.react();
@@ -158,10 +168,10 @@ Result<void> LiveView::run(Events& events) {
     if (delay_changed) shown = events.set_delay(screen_->ui().delay_s);
     over = happened.over;
     if (!happened.refresh && !over) continue;
-    complain(look());
-    complain(outputs_.publish(report_));
+    refresh();
     if (auto drawn = show(); !drawn) shown = drawn;
   }
+  daemon_.stopping(ended_by_);
   return shown;
 }
 
@@ -183,6 +193,8 @@ live::WatchOptions watch_options(const Options& options) {
 int watch_live(const Options& options) {
   auto summary = ExitSummary::make(options);
   if (!summary) return report_error(summary.error());
+  auto manager = ServiceManager::from_environment();
+  if (!manager) return report_error(manager.error());
   if (auto able = probe::require_environment(); !able) return report_error(able.error());
   auto events = Events::make();
   if (!events) return report_error(events.error());
@@ -194,8 +206,9 @@ int watch_live(const Options& options) {
 
   bool frames = false;
   Result<void> done;
+  Daemon daemon(options, std::move(*manager));
   {
-    LiveView view(options, *source, *recorder, *summary);
+    LiveView view(options, *source, *recorder, *summary, daemon);
     done = view.open(*events);
     if (done) done = view.run(*events);
     frames = !view.has_screen();

@@ -162,9 +162,13 @@ void add_view_options(CLI::App& app, Options& options) {
       ->type_name("N");
   auto* batch = app.add_flag_callback(
       "-b,--batch", [&] { options.format = Format::batch; }, "Plain text frames");
+  auto* json = app.add_flag_callback(
+      "--json", [&] { options.format = Format::json; }, "One JSON object per refresh, a line each");
+  json->excludes(batch);
   app.add_flag_callback(
-         "--json", [&] { options.format = Format::json; }, "One JSON object per refresh, a line each")
-      ->excludes(batch);
+         "-q,--quiet", [&] { options.format = Format::quiet; }, "No frames: only files, --fail-on and a log on stderr")
+      ->excludes(batch)
+      ->excludes(json);
   app.add_option("-s,--sort", options.sort, "Order of the rows: " + CLI::detail::join(sort_choices(), ", "))
       ->check(CLI::IsMember(sort_choices()).description(""))
       ->type_name("COLUMN")

@@ -112,12 +112,23 @@ std::optional<std::string> contradiction_of_files(const Options& options) {
   return directory_missing("--prom-textfile", metrics);
 }
 
+// A run that nobody would hear of.
+bool tells_nothing(const Options& options) {
+  const bool gate = options.command == Command::run
+                        ? options.gate.fail_on != FailOn::never
+                        : options.gate.fail_on == FailOn::leak || options.gate.fail_on == FailOn::warning;
+  const bool summary = std::ranges::any_of(options.summaries, [](const auto& each) { return each.format != "none"; });
+  return options.prom_textfile.empty() && options.record.empty() && !gate && !summary;
+}
+
 std::optional<std::string> find_contradiction(const Options& options) {
   if (const auto wrong = contradiction_of_arguments(options)) return wrong;
   if (options.command == Command::inspect && options.inspect.redact && !options.inspect.values)
     return "--redact goes with --locals";
   if (options.memory == MemoryMode::objects && options.memory_lines) return "--memory-lines goes with -m malloc or all";
   if (options.memory == MemoryMode::objects && options.min_size > 0) return "--min-size goes with -m malloc or all";
+  if (options.format == Format::quiet && tells_nothing(options))
+    return "--quiet goes with --prom-textfile, --record, --fail-on or --summary: nothing else would be told";
   return contradiction_of_files(options);
 }
 

@@ -21,7 +21,7 @@
 namespace asyncleak::cli {
 
 enum class Command { live, run, inspect, replay, diff, doctor };
-enum class Format { automatic, batch, json };           // automatic: the screen on a terminal, else batch
+enum class Format { automatic, batch, json, quiet };    // automatic: the screen on a terminal, else batch
 enum class FailOn { automatic, leak, warning, never };  // automatic: never, but leak for `run`
 
 // Where an exit summary goes, and how.

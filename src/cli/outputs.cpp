@@ -1,5 +1,6 @@
 #include "cli/outputs.h"
 
+#include "cli/log.h"
 #include "view/batch.h"
 #include "view/json.h"
 #include "view/prometheus.h"
@@ -39,7 +40,7 @@ Outputs::Outputs(const Options& options) : options_(options) {
 }
 
 Result<void> Outputs::print(const Report& report) {
-  if (reader_gone_) return {};
+  if (reader_gone_ || options_.format == Format::quiet) return {};
   std::string text;
   if (options_.format == Format::json) {
     text = to_json(report) + "\n";
@@ -60,10 +61,10 @@ Result<void> Outputs::publish(const Report& report) {
   return metrics_ ? metrics_->write(to_prometheus(report, {})) : Result<void>{};
 }
 
-void warn(std::string_view message) { fmt::print(stderr, "asyncleak-top: {}\n", message); }
+void warn(std::string_view message) { log(Level::warning, message); }
 
 int report_error(const Error& error) {
-  warn(error.advice.empty() ? error.message : fmt::format("{}: {}", error.message, error.advice));
+  log(Level::error, error.advice.empty() ? error.message : fmt::format("{}: {}", error.message, error.advice));
   switch (error.kind) {
     case ErrorKind::usage:
       return 2;

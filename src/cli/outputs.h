@@ -17,7 +17,7 @@ class Outputs {
  public:
   explicit Outputs(const Options& options);
 
-  // To stdout in the format chosen (automatic: batch). Nothing once the reader has gone.
+  // To stdout in the format chosen (automatic: batch; quiet: nothing). Nothing once the reader has gone.
   [[nodiscard]] Result<void> print(const Report& report);
   // `asyncleak-top | head`: no error, but nobody to go on for.
   [[nodiscard]] bool reader_gone() const { return reader_gone_; }
@@ -41,7 +41,7 @@ class Outputs {
 // For a command that prints once. Returns the exit status.
 int print_once(std::string_view text);
 
-// "asyncleak-top: MESSAGE; ADVICE" on stderr. Returns the exit status for the error.
+// MESSAGE: ADVICE as log.h writes it. Returns the exit status for the error.
 int report_error(const Error& error);
 void warn(std::string_view message);
 

@@ -89,6 +89,10 @@ TEST_CASE("every option of the live view, long and short") {
   CHECK(accept({"--batch"}).format == Format::batch);
   CHECK(accept({"-b"}).format == Format::batch);
   CHECK(accept({"--json"}).format == Format::json);
+  CHECK(accept({"--quiet", "--prom-textfile", "/tmp/a.prom"}).format == Format::quiet);
+  CHECK(accept({"-q", "--record", "/tmp/a.alrec"}).format == Format::quiet);
+  CHECK(accept({"-q", "--fail-on", "warning"}).format == Format::quiet);
+  CHECK(accept({"-q", "--summary", "junit"}).format == Format::quiet);
   CHECK(accept({"--sort", "outstanding"}).sort == "outstanding");
   CHECK(accept({"-s", "pid"}).sort == "pid");
   CHECK(accept({"--limit", "7"}).limit == 7);
@@ -116,6 +120,26 @@ TEST_CASE("every option of the live view, long and short") {
   CHECK(accept({"--verbose"}).verbose);
   CHECK(accept({"--prom-textfile", "/tmp/a.prom"}).prom_textfile == "/tmp/a.prom");
   CHECK(accept({"--prom-textfile", "here.prom"}).prom_textfile == "here.prom");
+}
+
+TEST_CASE("quiet, with nobody who would hear of it") {
+  const std::string refusal =
+      "asyncleak-top: --quiet goes with --prom-textfile, --record, --fail-on or --summary: nothing else would be told "
+      "(see "
+      "asyncleak-top --help)\n";
+  for (const auto& words : std::vector<std::vector<std::string>>{{"-q"},
+                                                                 {"-q", "--summary", "none"},
+                                                                 {"-q", "--fail-on", "never"},
+                                                                 {"replay", "a.alrec", "-q"},
+                                                                 {"run", "-q", "--fail-on", "never", "--", "true"}}) {
+    const auto outcome = parse(words);
+    REQUIRE(std::holds_alternative<int>(outcome.parsed));
+    CHECK(std::get<int>(outcome.parsed) == 2);
+    CHECK(outcome.err == refusal);
+  }
+  CHECK(accept({"run", "-q", "--", "true"}).format == Format::quiet);  // its gate tells
+  CHECK(std::get<int>(parse({"-q", "--json", "--record", "/tmp/a.alrec"}).parsed) == 2);
+  CHECK(std::get<int>(parse({"-b", "-q", "--record", "/tmp/a.alrec"}).parsed) == 2);
 }
 
 TEST_CASE("processes by option, by list and as arguments") {
