@@ -22,7 +22,7 @@ void Daemon::started(const Report& report) {
 
 std::optional<LogLine> Daemon::refreshed(const Report& report, const Result<void>& done) {
   if (options_.format == Format::quiet) tell_findings(report);
-  const std::string before = std::exchange(trouble_, done ? "" : done.error().message);
+  const std::string before = std::exchange(trouble_, done ? "" : in_one_line(done.error()));
   if (done) {
     manager_.alive(status_text(report), report.monotonic_ns, delay_ns_);
   } else {

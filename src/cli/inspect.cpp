@@ -2,6 +2,7 @@
 
 #include "cli/outputs.h"
 #include "live/inspector.h"
+#include "probe/privileges.h"
 #include "view/inspect_json.h"
 #include "view/inspect_text.h"
 
@@ -28,6 +29,7 @@ InspectStyle style_of(const Options& options) {
 }  // namespace
 
 int inspect_process(const Options& options) {
+  if (auto less = probe::give_up_privileges(); !less) return report_error(less.error());
   const auto inspection = live::inspect(options.inspect.pid, options.inspect);
   if (!inspection) return report_error(inspection.error());
   std::string text;

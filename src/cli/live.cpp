@@ -10,6 +10,7 @@
 #include "cli/recorder.h"
 #include "model/model.h"
 #include "probe/environment.h"
+#include "probe/privileges.h"
 
 #include <fmt/format.h>
 #include <optional>
@@ -198,6 +199,7 @@ int watch_live(const Options& options) {
   if (auto able = probe::require_environment(); !able) return report_error(able.error());
   auto events = Events::make();
   if (!events) return report_error(events.error());
+  if (auto less = probe::give_up_privileges(); !less) return report_error(less.error());
   auto source = live::LiveSource::make(watch_options(options));
   if (!source) return report_error(source.error());
   if (options.verbose) describe_interpreters(stderr, source->catalog());

@@ -10,6 +10,10 @@
 
 namespace asyncleak::cli {
 
+std::string in_one_line(const Error& error) {
+  return error.advice.empty() ? error.message : fmt::format("{}: {}", error.message, error.advice);
+}
+
 bool is_journal(int fd, const char* text) {
   struct stat status {};
   if (text == nullptr || fstat(fd, &status) != 0) return false;

@@ -3,6 +3,8 @@
 // Used by every command (outputs.h) and the service (daemon.cpp). Knows nothing of what is said.
 #pragma once
 
+#include "util/result.h"
+
 #include <string>
 #include <string_view>
 
@@ -13,6 +15,8 @@ enum class Level { error = 3, warning = 4, notice = 5, info = 6 };
 
 // "asyncleak-top: MESSAGE"; where stderr is the journal, which adds the name itself, "<4>MESSAGE".
 void log(Level level, std::string_view message);
+
+[[nodiscard]] std::string in_one_line(const Error& error);  // MESSAGE: ADVICE
 
 // Whether FD is what $JOURNAL_STREAM names, "DEVICE:INODE" (systemd.exec(5)): it is inherited, but stderr may since
 // have been sent elsewhere. TEXT may be nullptr.

@@ -64,7 +64,7 @@ Result<void> Outputs::publish(const Report& report) {
 void warn(std::string_view message) { log(Level::warning, message); }
 
 int report_error(const Error& error) {
-  log(Level::error, error.advice.empty() ? error.message : fmt::format("{}: {}", error.message, error.advice));
+  log(Level::error, in_one_line(error));
   switch (error.kind) {
     case ErrorKind::usage:
       return 2;

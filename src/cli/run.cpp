@@ -9,6 +9,7 @@
 #include "cli/recorder.h"
 #include "model/model.h"
 #include "probe/environment.h"
+#include "probe/privileges.h"
 #include "view/batch.h"
 
 #include <fcntl.h>
@@ -185,6 +186,7 @@ int run_command(const Options& options) {
   if (!recorder) return report_error(recorder.error());
   auto child = Child::start(options.program, events->original_mask());
   if (!child) return report_error(child.error());
+  if (auto less = probe::give_up_privileges(); !less) return report_error(less.error());  // the child has its own
 
   auto wanted = watch_options(options);
   wanted.session.only_watched = true;

@@ -1,5 +1,6 @@
 #include "probe/attachment.h"
 
+#include "probe/privileges.h"
 #include "util/handle.h"
 
 #include <bpf/bpf.h>
@@ -40,6 +41,7 @@ std::uint64_t address_of(const void* data) { return reinterpret_cast<std::uintpt
 // As libbpf's own test (feat_uprobe_multi_link): "/" is no file to probe, and -1 no process. Before 6.10 the kernel
 // took a PID for that of one thread, and did not look at the sign either.
 bool probe_multi() {
+  const RaisedPrivileges raised;
   const std::array<bpf_insn, 2> nothing = {bpf_insn{BPF_ALU64 | BPF_MOV | BPF_K, BPF_REG_0, 0, 0, 0},
                                            bpf_insn{BPF_JMP | BPF_EXIT, 0, 0, 0, 0}};
   bpf_prog_load_opts options{};
@@ -62,8 +64,10 @@ bool probe_multi() {
 
 Error attach_error(const std::string& path, std::uint64_t offset, int error_number) {
   auto error = system_error(fmt::format("attaching a uprobe at {}+0x{:x}", path, offset), error_number);
-  // Not CAP_PERFMON: since CVE-2025-38466 (6.16, 6.12.39, 6.6.99, 6.1.146) uprobes want more.
-  if (error_number == EPERM || error_number == EACCES) error.advice = "run as root, or with CAP_SYS_ADMIN";
+  if (error_number == EPERM || error_number == EACCES) {
+    error.message = fmt::format("missing {}: {}", attaches_many() ? "CAP_PERFMON" : "CAP_SYS_ADMIN", error.message);
+    error.advice = how_to_grant(attaches_many() ? "it" : "CAP_SYS_ADMIN, which this kernel wants for uprobes");
+  }
   error.kind = ErrorKind::unobservable;
   return error;
 }
@@ -161,6 +165,7 @@ Result<void> Attachment::attach_each(const std::string& path, const std::vector<
 }
 
 Result<Attachment> Attachment::make(const std::string& path, const std::vector<Uprobe>& probes, pid_t pid) {
+  const RaisedPrivileges raised;
   Attachment attachment(std::make_unique<Links>());
   const auto attached =
       attaches_many() ? attachment.attach_groups(path, probes, pid) : attachment.attach_each(path, probes, pid);

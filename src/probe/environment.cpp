@@ -1,14 +1,14 @@
 #include "probe/environment.h"
 
+#include "probe/attachment.h"
+#include "probe/privileges.h"
 #include "util/handle.h"
 
 #include <fmt/format.h>
-#include <linux/capability.h>
 #include <linux/perf_event.h>
 #include <sys/syscall.h>
 #include <sys/utsname.h>
 #include <unistd.h>
-#include <array>
 #include <cerrno>
 #include <cstdint>
 #include <fstream>
@@ -47,34 +47,24 @@ Check check_uprobes() {
           there ? "" : "needs a kernel built with CONFIG_UPROBE_EVENTS=y"};
 }
 
-std::uint64_t effective_capabilities() {
-  __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
-  std::array<__user_cap_data_struct, 2> data{};
-  if (syscall(SYS_capget, &header, data.data()) != 0) return 0;
-  return data[0].effective | static_cast<std::uint64_t>(data[1].effective) << 32;
-}
-
 Check check_privileges() {
-  struct Needed {
-    int capability;
-    const char* name;
-  };
-  constexpr std::array needed{Needed{CAP_BPF, "CAP_BPF"}, Needed{CAP_PERFMON, "CAP_PERFMON"},
-                              Needed{CAP_SYS_PTRACE, "CAP_SYS_PTRACE"}};
-  const auto held = effective_capabilities();
-  const auto has = [&](int capability) { return (held >> capability & 1) != 0; };
-  std::string missing;
-  for (const auto& [capability, name] : needed) {
-    const bool implied = capability != CAP_SYS_PTRACE && has(CAP_SYS_ADMIN);
-    if (!has(capability) && !implied) missing += std::string(missing.empty() ? "" : ", ") + name;
-  }
+  const std::string missing = missing_privileges();
   if (missing.empty()) return {"privileges", true, geteuid() == 0 ? "root" : "capabilities", ""};
-  return {"privileges", false, "missing " + missing, "run as root (sudo asyncleak-top)"};
+  return {"privileges", false, "missing " + missing, how_to_grant("what is missing")};
 }
 
-// Opens, and closes, a uprobe on a page of ours that is never executed: kernels since the fix of
-// CVE-2025-38466 ask for CAP_SYS_ADMIN, older ones for CAP_PERFMON, and no file says which.
+// Not needed for most processes.
+Check check_reach() {
+  const std::string missing = missing_for_every_file();
+  if (missing.empty()) return {"reach", true, "every program's file", ""};
+  return {"reach", true, fmt::format("not programs in closed directories or replaced since: missing {}", missing), ""};
+}
+
+// By trying, as no file says what a kernel asks for: opens, and closes, a uprobe on a page of ours that is never
+// executed. Where many probes share a link (Linux 6.10) CAP_BPF and CAP_PERFMON do; else kernels with the fix of
+// CVE-2025-38466 ask for CAP_SYS_ADMIN.
 Check check_permission() {
+  if (attaches_many()) return {"attaching", true, "uprobes can be attached, many at once", ""};
   std::ifstream source(uprobe_event_source);
   std::uint32_t type = 0;
   source >> type;
@@ -84,11 +74,15 @@ Check check_permission() {
   attributes.disabled = 1;
   attributes.config1 = reinterpret_cast<std::uint64_t>("/proc/self/exe");  // uprobe_path
   attributes.config2 = 0;                                                  // probe_offset: the ELF header
+  const RaisedPrivileges raised;
   const Fd event(static_cast<int>(syscall(SYS_perf_event_open, &attributes, getpid(), -1, -1, PERF_FLAG_FD_CLOEXEC)));
   if (event) return {"attaching", true, "a uprobe can be opened", ""};
-  return {
-      "attaching", false, "a uprobe cannot be opened: " + system_error("perf_event_open", errno).message,
-      "run as root, or with CAP_SYS_ADMIN and CAP_SYS_PTRACE (kernels before 2025-07 take CAP_BPF and CAP_PERFMON)"};
+  const int error = errno;
+  const bool refused = (error == EACCES || error == EPERM) && missing_privileges().empty();
+  return {"attaching", false,
+          fmt::format("{}a uprobe cannot be opened: {}", refused ? "missing CAP_SYS_ADMIN: " : "",
+                      system_error("perf_event_open", error).message),
+          how_to_grant(refused ? "CAP_SYS_ADMIN, which this kernel wants for uprobes" : "what is missing")};
 }
 
 Check check_lockdown() {
@@ -104,6 +98,7 @@ Check check_lockdown() {
 
 std::vector<Check> check_thoroughly() {
   auto checks = check_environment();
+  checks.push_back(check_reach());
   checks.push_back(check_permission());
   return checks;
 }

@@ -3,6 +3,7 @@
 // Used by those two only. Knows nothing of what the maps hold.
 #pragma once
 
+#include "probe/privileges.h"
 #include "util/result.h"
 
 #include <bpf/bpf.h>
@@ -89,7 +90,7 @@ void read_at_once(const Counter& marker, Read read) {
   auto error = system_error("loading the BPF programs", error_number);
   error.kind = ErrorKind::unobservable;
   if (error_number == EPERM || error_number == EACCES) {
-    error.advice = "run as root, or with CAP_SYS_ADMIN and CAP_SYS_PTRACE";
+    error.advice = how_to_grant("CAP_BPF and CAP_PERFMON");
   } else {
     error.advice = "run 'asyncleak-top doctor' to see what this kernel lacks";
   }

@@ -2,6 +2,7 @@
 
 #include "asyncleak.skel.h"
 #include "probe/kernel_maps.h"
+#include "probe/privileges.h"
 #include "probe/session.h"
 #include "util/handle.h"
 
@@ -116,6 +117,7 @@ void leave_out_memory(asyncleak_bpf& skeleton) {
 
 Result<std::unique_ptr<MemorySession>> MemorySession::make(const SessionOptions& options, Use use,
                                                            const asyncleak_bpf& first) {
+  const RaisedPrivileges raised;
   auto state = std::make_unique<State>();
   if (use == Use::allocations) {
     state->max_sites = options.max_sites;

@@ -1,5 +1,6 @@
 #include "probe/mmap_watch.h"
 
+#include "probe/privileges.h"
 #include "python/process.h"
 #include "util/handle.h"
 
@@ -67,6 +68,7 @@ MmapWatch::MmapWatch(MmapWatch&&) noexcept = default;
 MmapWatch::~MmapWatch() = default;
 
 Result<MmapWatch> MmapWatch::make() {
+  const RaisedPrivileges raised;
   std::vector<std::unique_ptr<Ring>> rings;
   const long cpus = sysconf(_SC_NPROCESSORS_CONF);
   for (int cpu = 0; cpu < cpus; cpu++) {

@@ -3,6 +3,7 @@
 #include "asyncleak.skel.h"
 #include "probe/kernel_maps.h"
 #include "probe/memory_session.h"
+#include "probe/privileges.h"
 #include "util/handle.h"
 
 #include <bpf/libbpf.h>
@@ -85,6 +86,7 @@ Session::~Session() = default;
 
 Result<Session> Session::make(const SessionOptions& options) {
   libbpf_set_print(discard_log);
+  const RaisedPrivileges raised;
   auto state = std::make_unique<State>();
   state->options = options;
   const auto opened = open_programs(options);

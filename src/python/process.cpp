@@ -106,7 +106,8 @@ Result<std::string> read_exe(pid_t pid) {
   return path;
 }
 
-// map_files needs CAP_SYS_ADMIN or CAP_CHECKPOINT_RESTORE (fs/proc/base.c, 5.9), but reaches the very inode
+// map_files is its owner's directory, so CAP_DAC_READ_SEARCH, and its links want CAP_SYS_ADMIN or
+// CAP_CHECKPOINT_RESTORE (fs/proc/base.c, 5.9), but reach the very inode
 // whatever became of the path. Without it the path, if the inode there is still the one mapped.
 Result<MappedFile> file_of(pid_t pid, const Mapping& mapping) {
   MappedFile file{mapping.id,
@@ -119,14 +120,18 @@ Result<MappedFile> file_of(pid_t pid, const Mapping& mapping) {
     file.id = *id;
     return file;
   }
+  const bool forbidden = errno == EPERM || errno == EACCES;
   file.open_path = proc_path(pid, "root") + file.path;
   const auto id = file_id(file.open_path);
   if (!mapping.deleted && id && id->inode == mapping.id.inode) {
     file.id = *id;
     return file;
   }
-  return fail("PID " + std::to_string(pid) + ": " + mapping.path + " was replaced or deleted since it was started",
-              "run as root, or restart the process", ErrorKind::unobservable);
+  const std::string fate =
+      mapping.deleted || id ? " was replaced or deleted since it was started" : " cannot be reached";
+  return fail("PID " + std::to_string(pid) + ": " + mapping.path + fate,
+              forbidden ? "run as root, or with CAP_DAC_READ_SEARCH and CAP_CHECKPOINT_RESTORE" : "restart the process",
+              ErrorKind::unobservable);
 }
 
 Result<std::string> read_proc(pid_t pid, std::string_view name) {
