@@ -3,6 +3,7 @@
 #include "elf/unawaited_warnings.h"
 #include "probe/clock.h"
 #include "python/installation.h"
+#include "python/process_names.h"
 
 #include <fmt/format.h>
 #include <fnmatch.h>
@@ -236,6 +237,7 @@ Result<void> Catalog::consider(pid_t pid) {
     }
     process.warnings.push_back(looked.error().message);  // Python, but not to be observed
   }
+  python::add_names(process.info);
   if (earlier != processes_.end()) {
     const auto& before = earlier->second;
     const bool same = before.info.start_ticks == process.info.start_ticks && before.core == process.core;

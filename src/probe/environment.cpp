@@ -9,10 +9,12 @@
 #include <sys/syscall.h>
 #include <sys/utsname.h>
 #include <unistd.h>
+#include <array>
 #include <cerrno>
 #include <cstdint>
 #include <fstream>
 #include <string>
+#include <string_view>
 
 namespace asyncleak::probe {
 
@@ -45,6 +47,19 @@ Check check_uprobes() {
   const bool there = access(uprobe_event_source, R_OK) == 0;
   return {"uprobes", there, there ? "perf event source 'uprobe'" : "no perf event source 'uprobe'",
           there ? "" : "needs a kernel built with CONFIG_UPROBE_EVENTS=y"};
+}
+
+// In another PID namespace than the machine's own (include/linux/proc_ns.h, PROC_PID_INIT_INO) /proc has other numbers
+// than the kernel side sees, and not every process.
+Check check_pid_namespace() {
+  constexpr std::string_view of_machine = "pid:[4026531836]";
+  std::array<char, 64> target{};
+  const ssize_t length = readlink("/proc/self/ns/pid", target.data(), target.size());
+  if (length < 0) return {"PIDs", false, system_error("/proc/self/ns/pid", errno).message, "mount /proc"};
+  const std::string_view name(target.data(), static_cast<std::size_t>(length));
+  if (name == of_machine) return {"PIDs", true, "those of the machine", ""};
+  return {"PIDs", false, fmt::format("in a PID namespace of its own ({})", name),
+          "run it with the machine's: hostPID: true in Kubernetes, docker run --pid=host"};
 }
 
 Check check_privileges() {
@@ -104,7 +119,7 @@ std::vector<Check> check_thoroughly() {
 }
 
 std::vector<Check> check_environment() {
-  return {check_kernel(), check_btf(), check_uprobes(), check_privileges(), check_lockdown()};
+  return {check_kernel(), check_btf(), check_uprobes(), check_pid_namespace(), check_privileges(), check_lockdown()};
 }
 
 Result<void> require_environment() {

@@ -52,6 +52,9 @@ ProcessSample describe(const KnownProcess& known) {
   process.exe = info.exe;
   process.unit = info.unit;
   process.container = info.container;
+  process.inside = {info.inside.runtime, info.inside.pod, info.inside.pod_uid, info.inside.pod_namespace,
+                    info.inside.pid};
+  process.started_wall_ns = info.started_wall_ns;
   process.warnings = known.warnings;
   if (const auto sizes = python::memory_sizes(info.pid)) {
     process.rss_bytes = sizes->resident_bytes;

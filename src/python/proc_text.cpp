@@ -2,50 +2,20 @@
 
 #include <algorithm>
 #include <array>
-#include <cctype>
 #include <charconv>
+#include <limits>
 
 namespace asyncleak::python {
 namespace {
-
-constexpr std::size_t container_digits = 64;
-constexpr std::size_t shown_container_digits = 12;
 
 // The kernel escapes nothing but the newline (fs/proc/task_mmu.c: seq_path(m, path, "\n")).
 std::string unescape_newlines(std::string_view path) {
   constexpr std::string_view escaped = "\\012";
   std::string text(path);
   for (std::size_t at = text.find(escaped); at != std::string::npos; at = text.find(escaped, at + 1)) {
-    text.replace(at, escaped.size(), "\n");
+    text.replace(at, escaped.size(), 1, '\n');
   }
   return text;
-}
-
-bool all_hex(std::string_view text) {
-  return std::ranges::all_of(text, [](unsigned char c) { return std::isxdigit(c) != 0; });
-}
-
-// "docker-<64 hex>.scope", "cri-containerd-<64 hex>.scope", "<64 hex>": the short id.
-std::string container_in(std::string_view component) {
-  if (component.ends_with(".scope")) component.remove_suffix(std::string_view(".scope").size());
-  component = component.substr(component.rfind('-') + 1);
-  // CRI-O without systemd: "crio-<id>"; cri-containerd with a prefix: "kubepods-...:cri-containerd:<id>".
-  component = component.substr(component.rfind(':') + 1);
-  if (component.size() != container_digits || !all_hex(component)) return {};
-  return std::string(component.substr(0, shown_container_digits));
-}
-
-CgroupNames names_in(std::string_view path) {
-  CgroupNames names;
-  while (!path.empty()) {
-    const std::string_view component = take(path, '/');
-    if (std::string id = container_in(component); !id.empty()) {
-      names = {{}, std::move(id)};
-    } else if (component.ends_with(".service") || component.ends_with(".scope")) {
-      names.unit = component;
-    }
-  }
-  return names;
 }
 
 }  // namespace
@@ -103,22 +73,6 @@ std::string map_files_name(const Mapping& mapping) {
   return {name.data(), end};
 }
 
-CgroupNames parse_cgroup(std::string_view text) {
-  // v2 is "0::PATH"; with v1 every controller has a line and systemd's own is "name=systemd".
-  CgroupNames best;
-  while (!text.empty()) {
-    std::string_view line = take(text, '\n');
-    take(line, ':');
-    const std::string_view controllers = take(line, ':');
-    CgroupNames names = names_in(line);
-    if (best.container.empty()) best.container = std::move(names.container);
-    if (controllers.empty() || controllers == "name=systemd" || best.unit.empty()) {
-      if (!names.unit.empty()) best.unit = std::move(names.unit);
-    }
-  }
-  return best;
-}
-
 std::optional<ProcessStat> parse_stat(std::string_view text) {
   constexpr std::uint64_t pf_exiting = 4;  // include/linux/sched.h, PF_EXITING; set before sched_process_exit fires
   const std::size_t open = text.find('('), close = text.rfind(')');
@@ -134,6 +88,31 @@ std::optional<ProcessStat> parse_stat(std::string_view text) {
   }
   if (!flags || !start) return std::nullopt;
   return ProcessStat{std::string(text.substr(open + 1, close - open - 1)), (*flags & pf_exiting) != 0, *start};
+}
+
+std::optional<pid_t> parse_inner_pid(std::string_view status) {
+  constexpr std::string_view field = "NSpid:\t";
+  while (!status.empty()) {
+    std::string_view line = take(status, '\n');
+    if (!line.starts_with(field)) continue;
+    line.remove_prefix(field.size());
+    // Ours first, then one for each namespace below (fs/proc/array.c, task_state()).
+    if (line.find('\t') == std::string_view::npos) return std::nullopt;
+    const auto innermost = number(line.substr(line.rfind('\t') + 1), 10);
+    if (!innermost || *innermost > std::numeric_limits<pid_t>::max()) return std::nullopt;
+    return static_cast<pid_t>(*innermost);
+  }
+  return std::nullopt;
+}
+
+std::string_view variable(std::string_view environment, std::string_view name) {
+  while (!environment.empty()) {
+    const std::string_view entry = take(environment, '\0');
+    if (entry.size() > name.size() && entry.starts_with(name) && entry[name.size()] == '=') {
+      return entry.substr(name.size() + 1);
+    }
+  }
+  return {};
 }
 
 std::string parse_cmdline(std::string_view arguments) {

@@ -32,13 +32,6 @@ struct Mapping {
 // Its name under /proc/PID/map_files: without the zeros that maps pads addresses with (fs/proc/base.c, "%lx-%lx").
 [[nodiscard]] std::string map_files_name(const Mapping& mapping);
 
-// Which service or container a process belongs to, from /proc/PID/cgroup.
-struct CgroupNames {
-  std::string unit;
-  std::string container;
-};
-[[nodiscard]] CgroupNames parse_cgroup(std::string_view text);
-
 // Of /proc/PID/stat.
 struct ProcessStat {
   std::string comm;               // as it is: it may hold anything, parentheses too
@@ -46,6 +39,11 @@ struct ProcessStat {
   std::uint64_t start_ticks = 0;  // when it began
 };
 [[nodiscard]] std::optional<ProcessStat> parse_stat(std::string_view text);
+
+// The PID a process has in the innermost of its PID namespaces, from /proc/PID/status; nullopt: it is in ours.
+[[nodiscard]] std::optional<pid_t> parse_inner_pid(std::string_view status);
+// The value of a variable in /proc/PID/environ; empty: not there.
+[[nodiscard]] std::string_view variable(std::string_view environment, std::string_view name);
 
 // NUL-separated arguments to one printable line.
 [[nodiscard]] std::string parse_cmdline(std::string_view arguments);

@@ -134,18 +134,19 @@ Result<MappedFile> file_of(pid_t pid, const Mapping& mapping) {
               ErrorKind::unobservable);
 }
 
-Result<std::string> read_proc(pid_t pid, std::string_view name) {
+Result<std::string> read_proc(pid_t pid, std::string_view name, std::size_t most_bytes) {
   const Fd fd(open(proc_path(pid, name).c_str(), O_RDONLY | O_CLOEXEC));
   if (!fd) return fail(process_error(pid, name, errno));
   std::string text;
   std::array<char, 16384> chunk;
-  for (;;) {
-    const ssize_t got = read(fd.get(), chunk.data(), chunk.size());
+  while (text.size() < most_bytes) {
+    const ssize_t got = read(fd.get(), chunk.data(), std::min(chunk.size(), most_bytes - text.size()));
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) return fail(process_error(pid, name, errno));
-    if (got == 0) return text;
+    if (got == 0) break;
     text.append(chunk.data(), static_cast<std::size_t>(got));
   }
+  return text;
 }
 
 std::vector<pid_t> list_processes() {
@@ -162,6 +163,7 @@ std::vector<pid_t> list_processes() {
 }
 
 Result<ProcessInfo> read_process(pid_t pid) {
+  constexpr std::size_t most_cmdline_bytes = 65536;  // a stranger may make it as long as he likes
   ProcessInfo info;
   info.pid = pid;
   const auto stat_text = read_proc(pid, "stat");
@@ -170,8 +172,7 @@ Result<ProcessInfo> read_process(pid_t pid) {
   if (!parsed) return fail("PID " + std::to_string(pid) + ": /proc/PID/stat has no start time");
   info.start_ticks = parsed->start_ticks;
   auto comm = read_proc(pid, "comm");
-  auto cmdline = read_proc(pid, "cmdline");
-  const auto cgroup = read_proc(pid, "cgroup");
+  auto cmdline = read_proc(pid, "cmdline", most_cmdline_bytes);
   if (!comm) return fail(comm.error());
   if (!cmdline) return fail(cmdline.error());
   if (comm->ends_with('\n')) comm->pop_back();
@@ -179,11 +180,6 @@ Result<ProcessInfo> read_process(pid_t pid) {
   info.cmdline = parse_cmdline(*cmdline);
   // Readable for the owner and root only; everything else here is for everybody.
   info.exe = read_exe(pid).value_or("");
-  if (cgroup) {
-    CgroupNames names = parse_cgroup(*cgroup);
-    info.unit = std::move(names.unit);
-    info.container = std::move(names.container);
-  }
   struct stat status {};
   if (stat(proc_path(pid, "").c_str(), &status) != 0) return fail(process_error(pid, "", errno));
   info.uid = status.st_uid;

@@ -10,7 +10,9 @@
 
 #include <sys/types.h>
 #include <compare>
+#include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <optional>
 #include <span>
 #include <string>
@@ -37,16 +39,28 @@ struct MappedFile {
   bool deleted = false;
 };
 
+// Where a process runs that is not simply on this machine. Empty: not known, or not so.
+struct ContainerInfo {
+  std::string runtime;        // "docker", "containerd", ... by the cgroup path
+  std::string pod_uid;        // of Kubernetes, by the cgroup path
+  std::string pod;            // its host name, which Kubernetes makes from its name; the target could lie
+  std::string pod_namespace;  // by the service account's file
+  std::optional<pid_t> pid;   // in the innermost PID namespace, where that is not ours
+};
+
 // Static description; what top calls a process.
 struct ProcessInfo {
   pid_t pid = 0;
   std::string comm;
-  std::string cmdline;  // arguments joined by spaces, control characters replaced
+  std::string cmdline;  // arguments joined by spaces, control characters replaced, cut after 64 KiB
   std::string exe;
-  std::string unit;               // systemd unit from the cgroup path; empty: none
-  std::string container;          // container id (12 hex digits) from the cgroup path; empty: none
   std::uint64_t start_ticks = 0;  // /proc/PID/stat field 22: tells PID reuse
   uid_t uid = 0;
+  // From here on by add_names() of process_names.h.
+  std::string unit;       // systemd unit from the cgroup path; empty: none
+  std::string container;  // container id (12 hex digits) or name from the cgroup path; empty: none
+  ContainerInfo inside;
+  std::int64_t started_wall_ns = 0;  // start_ticks as Unix time; moves when the clock is set
 };
 
 // The images of a process that matter.
@@ -57,8 +71,9 @@ struct PythonImages {
 };
 
 [[nodiscard]] std::vector<pid_t> list_processes();
-// The text of /proc/PID/NAME. Error kinds as below.
-[[nodiscard]] Result<std::string> read_proc(pid_t pid, std::string_view name);
+// The text of /proc/PID/NAME, cut after MOST_BYTES. Error kinds as below.
+[[nodiscard]] Result<std::string> read_proc(pid_t pid, std::string_view name,
+                                            std::size_t most_bytes = std::numeric_limits<std::size_t>::max());
 // Error kinds: unobservable with "no such process" or "permission denied".
 [[nodiscard]] Result<ProcessInfo> read_process(pid_t pid);
 // The file behind a mapping of PID. Error: only its path is left, and that leads to another file.

@@ -17,7 +17,7 @@
 namespace asyncleak {
 
 // Of the bytes below: raised with every change of fields.h or of the coding.
-inline constexpr std::uint32_t codec_version = 1;
+inline constexpr std::uint32_t codec_version = 2;
 
 struct EncodedSample {
   std::string numbers;    // as short as they get
@@ -45,7 +45,8 @@ struct SampleMoment {
 
 class SampleDecoder {
  public:
-  SampleDecoder();
+  // VERSION: of the codec that encoded.
+  explicit SampleDecoder(std::uint32_t version = codec_version);
   SampleDecoder(SampleDecoder&&) noexcept;
   SampleDecoder& operator=(SampleDecoder&&) noexcept;
   ~SampleDecoder();

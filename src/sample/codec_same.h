@@ -58,7 +58,7 @@ struct StructList {
 };
 using Structs = StructList<Sample, ProbeSample, Drop, ProcessSample, LoopSample, NeverAwaited, CensusSample,
                            MemorySample, ProcessAllocations, SiteSample, SiteIdentity, Frame, SiteCensus, HeldSample,
-                           PatternEvidence, SiteAllocations, AllocationLine, SlowSteps>;
+                           PatternEvidence, SiteAllocations, AllocationLine, SlowSteps, ContainerFacts>;
 
 // Calls EACH with the number of each field and the field in A and in B, until it says false.
 template <class A, class B, class Each>

@@ -5,6 +5,7 @@
 namespace asyncleak {
 
 struct SampleDecoder::State {
+  std::uint32_t version = codec_version;
   RangeReader in{{}};
   ByteReader new_texts{{}};
   Models models;
@@ -25,7 +26,7 @@ struct SampleDecoder::State {
     if (!in.bit(models.changed[Structs::index_of<Value>])) return keep(value, before);
     each_field(value, before, [&](std::size_t i, auto& now, const auto& then) {
       FieldModels& of_field = models.of<Value>(i);
-      if (in.bit(of_field.changed)) {
+      if (i < fields_in<Value>(version) && in.bit(of_field.changed)) {
         get(of_field, now, then);
       } else {
         keep(now, then);
@@ -159,7 +160,7 @@ struct SampleDecoder::State {
   }
 };
 
-SampleDecoder::SampleDecoder() : state_(std::make_unique<State>()) {}
+SampleDecoder::SampleDecoder(std::uint32_t version) : state_(std::make_unique<State>()) { state_->version = version; }
 SampleDecoder::SampleDecoder(SampleDecoder&&) noexcept = default;
 SampleDecoder& SampleDecoder::operator=(SampleDecoder&&) noexcept = default;
 SampleDecoder::~SampleDecoder() = default;

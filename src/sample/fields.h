@@ -101,11 +101,18 @@ auto fields(Is<SiteSample> auto& value) {
                   last_created_ns, cohorts, allocations, slow_steps, destroyed_pending);
 }
 
+auto fields(Is<ContainerFacts> auto& value) {
+  auto& [runtime, pod, pod_uid, pod_namespace, pid] = value;
+  return std::tie(runtime, pod, pod_uid, pod_namespace, pid);
+}
+
 auto fields(Is<ProcessSample> auto& value) {
-  auto& [id, pid, comm, cmdline, exe, python, unit, container, rss, vms, tasks, destroyed_unknown, ended, loop_coverage,
-         loops, asyncgens, never_awaited, unawaited, census, memory, allocations, warnings] = value;
+  auto& [id, pid, comm, cmdline, exe, python, unit, container, inside, started, rss, vms, tasks, destroyed_unknown,
+         ended, loop_coverage, loops, asyncgens, never_awaited, unawaited, census, memory, allocations, warnings] =
+      value;
   return std::tie(id, pid, comm, cmdline, exe, python, unit, container, rss, vms, tasks, destroyed_unknown, ended,
-                  loop_coverage, loops, asyncgens, never_awaited, unawaited, census, memory, allocations, warnings);
+                  loop_coverage, loops, asyncgens, never_awaited, unawaited, census, memory, allocations, warnings,
+                  inside, started);
 }
 
 auto fields(Is<Drop> auto& value) {
@@ -130,5 +137,12 @@ concept Described = requires(Value& value) {
 
 template <Described Value>
 constexpr std::size_t field_count = std::tuple_size_v<decltype(fields(std::declval<Value&>()))>;
+
+// How many of them a recording of codec_version VERSION has.
+template <Described Value>
+constexpr std::size_t fields_in(std::uint32_t version) {
+  if (std::same_as<Value, ProcessSample> && version < 2) return 22;  // without inside, started
+  return field_count<Value>;
+}
 
 }  // namespace asyncleak

@@ -12,8 +12,8 @@
 namespace asyncleak {
 namespace {
 
-// What a file that is not empty begins with: an error unless that is a recording this version reads.
-Result<void> check_head(const std::string& path, std::string_view head) {
+// The version told by what a file that is not empty begins with: an error unless that is a recording this one reads.
+Result<std::uint32_t> read_head(const std::string& path, std::string_view head) {
   const std::string_view magic = head.substr(0, recording_magic.size());
   if (magic != recording_magic.substr(0, magic.size()) || magic.empty()) {
     return fail(path + " is not a recording of asyncleak-top");
@@ -27,14 +27,14 @@ Result<void> check_head(const std::string& path, std::string_view head) {
                             codec_version),
                 "update asyncleak-top");
   }
-  return {};
+  return version;
 }
 
 // What a read goes on with: what is known since the last key, and which moment is next.
 struct Stream {
-  Decompressor decompressor;
   SampleDecoder decoder;
   std::size_t next = 0;
+  Decompressor decompressor{};
 };
 
 }  // namespace
@@ -42,6 +42,7 @@ struct Stream {
 struct Recording::State {
   std::string path;
   Fd file;
+  std::uint32_t version = codec_version;
   std::vector<RecordedMoment> moments;
   std::vector<std::uint64_t> begins;  // of each moment's record; one more: where the last ends
   std::string trouble;
@@ -108,7 +109,9 @@ Result<Recording> Recording::open(const std::string& path) {
   const auto file_bytes = static_cast<std::uint64_t>(status.st_size);
   const auto head = read_exactly(state->file, 0, std::min<std::uint64_t>(file_bytes, file_head_bytes));
   if (!head) return fail(path + " cannot be read");
-  if (auto checked = check_head(path, *head); !checked) return fail(checked.error());
+  const auto version = read_head(path, *head);
+  if (!version) return fail(version.error());
+  state->version = *version;
   state->scan(file_bytes);
   if (state->moments.empty()) {
     return fail(file_bytes == file_head_bytes
@@ -127,8 +130,7 @@ Result<Sample> Recording::read(std::size_t index) {
   std::size_t key = index;
   while (!state.moments[key].key) --key;
   if (!state.stream || state.stream->next > index || state.stream->next <= key) {
-    state.stream.emplace();
-    state.stream->next = key;
+    state.stream.emplace(Stream{SampleDecoder(state.version), key});
   }
   while (true) {
     auto sample = state.read_next();

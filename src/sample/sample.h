@@ -78,10 +78,18 @@ enum class Coverage {
   none,          // nothing observed; the warning says why
 };
 
+// Where a process runs that is not simply on this machine; its container's id is beside. Empty: not known, or none.
+struct ContainerFacts {
+  std::string runtime, pod, pod_uid, pod_namespace;
+  std::optional<pid_t> pid;  // inside, where that is another number
+};
+
 struct ProcessSample {
   std::uint32_t id = 0;  // unique in the session; 0: known to /proc only, no event yet
   pid_t pid = 0;
   std::string comm, cmdline, exe, python, unit, container;
+  ContainerFacts inside;
+  std::optional<std::int64_t> started_wall_ns;  // CLOCK_REALTIME
   std::optional<std::uint64_t> rss_bytes, vms_bytes;
   Coverage tasks = Coverage::since_attach;
   std::uint64_t destroyed_unknown = 0;  // tasks from before the attach that ended since

@@ -11,17 +11,9 @@ namespace {
 Json address_json(std::uint64_t address) { return address != 0 ? Json(fmt::format("{:#x}", address)) : Json(); }
 
 Json process_json(const ProcessSample& process) {
-  return {
-      {"pid", process.pid},
-      {"comm", process.comm},
-      {"cmdline", process.cmdline},
-      {"exe", or_null(process.exe)},
-      {"python", or_null(process.python)},
-      {"unit", or_null(process.unit)},
-      {"container", or_null(process.container)},
-      {"rss_bytes", or_null(process.rss_bytes)},
-      {"memory", memory_json(process.memory)},
-  };
+  Json json = identity_json(process);
+  json.update(Json{{"rss_bytes", or_null(process.rss_bytes)}, {"memory", memory_json(process.memory)}});
+  return json;
 }
 
 Json census_json(const std::optional<CensusSample>& census) {

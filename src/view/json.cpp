@@ -92,14 +92,8 @@ Json process_json(const ProcessRow& row, std::int64_t now_ns) {
   const bool observed = process.tasks != Coverage::none;
   // A loop that cannot be seen says why.
   const bool loops_observed = process.loop_coverage != Coverage::none || !process.loops.empty();
-  return {
-      {"pid", process.pid},
-      {"comm", process.comm},
-      {"cmdline", process.cmdline},
-      {"exe", or_null(process.exe)},
-      {"python", or_null(process.python)},
-      {"unit", or_null(process.unit)},
-      {"container", or_null(process.container)},
+  Json json = identity_json(process);
+  json.update(Json{
       {"tasks",
        {{"outstanding", observed ? Json(row.outstanding) : Json()},
         {"pending", or_null(row.pending)},
@@ -117,7 +111,8 @@ Json process_json(const ProcessRow& row, std::int64_t now_ns) {
         {"bytes", std::string(name_of(bytes_coverage(row)))},
         {"loops", std::string(name_of(process.loop_coverage))}}},
       {"warnings", process.warnings},
-  };
+  });
+  return json;
 }
 
 Json site_json(const SiteRow& row, const ProcessRow* process, std::int64_t now_ns) {

@@ -1,5 +1,7 @@
 #include "view/json_parts.h"
 
+#include "util/text.h"
+
 #include <cmath>
 
 namespace asyncleak {
@@ -27,6 +29,25 @@ Json or_null(const std::optional<double>& value) {
 }
 
 Json or_null(const std::string& text) { return text.empty() ? Json() : Json(text); }
+
+Json identity_json(const ProcessSample& process) {
+  const ContainerFacts& inside = process.inside;
+  return {
+      {"pid", process.pid},
+      {"comm", process.comm},
+      {"cmdline", process.cmdline},
+      {"exe", or_null(process.exe)},
+      {"python", or_null(process.python)},
+      {"started", process.started_wall_ns ? Json(format_time_utc(*process.started_wall_ns)) : Json()},
+      {"unit", or_null(process.unit)},
+      {"container", or_null(process.container)},
+      {"container_runtime", or_null(inside.runtime)},
+      {"container_pid", or_null(inside.pid)},
+      {"pod", or_null(inside.pod)},
+      {"pod_uid", or_null(inside.pod_uid)},
+      {"namespace", or_null(inside.pod_namespace)},
+  };
+}
 
 Json frame_json(const Frame& frame) {
   return {{"function", or_null(frame.function)}, {"file", or_null(frame.file)}, {"line", or_null(frame.line)}};

@@ -22,6 +22,7 @@ template <class T>
 [[nodiscard]] Json or_null(const std::optional<double>& value);
 [[nodiscard]] Json or_null(const std::string& text);  // empty: not known
 
+[[nodiscard]] Json identity_json(const ProcessSample& process);  // PID, names, where it runs
 [[nodiscard]] Json frame_json(const Frame& frame);
 [[nodiscard]] Json frames_json(const std::vector<Frame>& frames);
 [[nodiscard]] Json loops_json(const std::vector<LoopSample>& loops);

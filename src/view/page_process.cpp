@@ -29,14 +29,27 @@ void add_tasks(std::vector<Line>& lines, const ProcessRow& row, int width) {
                width);
 }
 
+// ", pod shop/web-0, container 4f0e5d2c9a1b (containerd), there PID 7".
+std::string container_text(const ProcessSample& process) {
+  const ContainerFacts& inside = process.inside;
+  std::string text;
+  if (!inside.pod_uid.empty()) {
+    const std::string space = inside.pod_namespace.empty() ? "" : to_printable(inside.pod_namespace) + "/";
+    text += ", pod " + space + to_printable(inside.pod.empty() ? inside.pod_uid : inside.pod);
+  }
+  if (!process.container.empty()) text += ", container " + to_printable(process.container);
+  if (!inside.runtime.empty()) text += fmt::format(" ({})", to_printable(inside.runtime));
+  if (inside.pid) text += fmt::format(", there PID {}", *inside.pid);
+  return text;
+}
+
 }  // namespace
 
 std::string process_title(const ProcessSample& process) {
   std::string text = fmt::format("process {} {}", process.pid, to_printable(process.comm));
   if (!process.python.empty()) text += fmt::format(", Python {}", to_printable(process.python));
   if (!process.unit.empty()) text += fmt::format(", {}", to_printable(process.unit));
-  if (!process.container.empty()) text += fmt::format(", container {}", to_printable(process.container));
-  return text;
+  return text + container_text(process);
 }
 
 std::vector<Line> process_lines(const Report& report, const UiState& ui, Size size) {

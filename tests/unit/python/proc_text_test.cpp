@@ -6,36 +6,6 @@
 namespace asyncleak::python {
 namespace {
 
-const std::string id(64, 'a');
-
-TEST_CASE("the unit and the container come from the cgroup path") {
-  struct Case {
-    std::string text, unit, container;
-  };
-  const auto c = GENERATE_COPY(values<Case>({
-      {"0::/system.slice/foo.service\n", "foo.service", ""},
-      {"0::/user.slice/user-1000.slice/user@1000.service/app.slice/my-app.service\n", "my-app.service", ""},
-      {"0::/user.slice/user-0.slice/session-3.scope\n", "session-3.scope", ""},
-      {"0::/system.slice/docker-" + id + ".scope\n", "", "aaaaaaaaaaaa"},
-      {"0::/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod1f.slice/cri-containerd-" + id + ".scope\n",
-       "", "aaaaaaaaaaaa"},
-      {"0::/kubepods/burstable/pod1f2e-3d/" + id + "\n", "", "aaaaaaaaaaaa"},
-      {"0::/kubepods-besteffort-pod1.slice:cri-containerd:" + id + "\n", "", "aaaaaaaaaaaa"},
-      {"0::/machine.slice/libpod-" + id + ".scope/container\n", "", "aaaaaaaaaaaa"},
-      {"12:pids:/docker/" + id + "\n1:name=systemd:/docker/" + id + "\n", "", "aaaaaaaaaaaa"},
-      {"12:pids:/system.slice\n1:name=systemd:/system.slice/foo.service\n", "foo.service", ""},
-      {"0::/system.slice/docker-" + id + ".scope/system.slice/inner.service\n", "inner.service", "aaaaaaaaaaaa"},
-      {"0::/\n", "", ""},
-      {"0::/../../docker-abc.scope\n", "docker-abc.scope", ""},
-      {"", "", ""},
-      {"nonsense", "", ""},
-  }));
-  CAPTURE(c.text);
-  const CgroupNames names = parse_cgroup(c.text);
-  CHECK(names.unit == c.unit);
-  CHECK(names.container == c.container);
-}
-
 TEST_CASE("a maps line with a file") {
   const auto mapping = parse_mapping(
       "7f3a1c000000-7f3a1c1f4000 r-xp 0002a000 08:01 131090                     /usr/lib/libpython3.11.so.1.0");
@@ -107,6 +77,26 @@ TEST_CASE("what is no such text is no process") {
     CAPTURE(text);
     CHECK_FALSE(parse_stat(text));
   }
+}
+
+TEST_CASE("the PID inside is told where it is another") {
+  CHECK(parse_inner_pid("Name:\tpython3\nNSpid:\t4711\t19\t7\nNSpgid:\t4711\t19\t7\n") == 7);
+  CHECK(parse_inner_pid("NSpid:\t4711\t7\n") == 7);
+  for (const char* text : {"", "NSpid:\t4711\n", "NSpid:", "NSpid:\t", "NSpid:\t1\tx\n", "NSpid:\t1\t99999999999\n",
+                           "NSpid:\t1\t\n", "Pid:\t1\t2\n"}) {
+    CAPTURE(text);
+    CHECK_FALSE(parse_inner_pid(text));
+  }
+}
+
+TEST_CASE("a variable of an environment") {
+  using namespace std::string_literals;
+  const std::string environment = "XHOSTNAME=no\0HOSTNAME\0HOSTNAME=web-0\0HOSTNAME=second\0EMPTY=\0LAST=x=y"s;
+  CHECK(variable(environment, "HOSTNAME") == "web-0");
+  CHECK(variable(environment, "LAST") == "x=y");
+  CHECK(variable(environment, "EMPTY").empty());
+  CHECK(variable(environment, "HOST").empty());
+  CHECK(variable("", "HOSTNAME").empty());
 }
 
 TEST_CASE("a command line is one printable line") {

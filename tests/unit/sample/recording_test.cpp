@@ -7,6 +7,7 @@
 
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <fstream>
 #include <iterator>
@@ -214,9 +215,9 @@ TEST_CASE("what is no recording is refused with what it is") {
   REQUIRE(mkfifo(fifo.c_str(), 0600) == 0);
   CHECK(message(fifo) == fifo + " is not a file, so no recording");
 
-  const std::string future = folder.file("future", std::string(recording_magic) + std::string("\x02\0\0\0", 4));
+  const std::string future = folder.file("future", std::string(recording_magic) + std::string("\x03\0\0\0", 4));
   const auto error = Recording::open(future).error();
-  CHECK(error.message == future + " was recorded by a later version (format 2, this one reads up to 1)");
+  CHECK(error.message == future + " was recorded by a later version (format 3, this one reads up to 2)");
   CHECK(error.advice == "update asyncleak-top");
 }
 
@@ -348,4 +349,26 @@ TEST_CASE("a full disk: the file ends with its last whole sample, and later ones
   CHECK(recording->trouble().empty());
   REQUIRE(recording->moments().size() == static_cast<std::size_t>(written) + 2);
   CHECK(same(*recording->read(recording->moments().size() - 1), sample_at(written + 10, 500)));
+}
+
+TEST_CASE("a recording of the first format is read; what it has not is not known") {
+  // Recorded by the program before fields were added: a holder of seven tasks, three refreshes.
+  auto recording = Recording::open(TEST_DATA "/format-1.rec");
+  REQUIRE(recording);
+  REQUIRE(recording->moments().size() == 3);
+  for (std::size_t i = 0; i < 3; ++i) {
+    const auto sample = recording->read(i);
+    REQUIRE(sample);
+    REQUIRE(sample->processes.size() == 1);
+    const ProcessSample& process = sample->processes[0];
+    CHECK(process.comm == "python3");
+    CHECK(process.cmdline == "/usr/bin/python3 hold.py");
+    CHECK(process.python == "3.11.2");
+    CHECK(process.rss_bytes.value_or(0) > 10'000'000);
+    CHECK(same(process.inside, ContainerFacts{}));
+    CHECK_FALSE(process.started_wall_ns);
+    CHECK(std::ranges::any_of(sample->sites, [](const SiteSample& site) {
+      return site.identity->coroutine == "held" && site.outstanding == 7;
+    }));
+  }
 }

@@ -13,11 +13,13 @@ TEST_CASE("the contract, literally") {
       R"({"schema":"asyncleak/1","time":"2026-11-21T04:16:58.123Z","interval_s":1.0004,"labels":["deploy"],)"
       R"("probes":{"hits_per_s":2.5,"dropped_total":2,"overhead_percent":0.000163},)"
       R"("processes":[{"pid":42,"comm":"app \"x\"\n","cmdline":"python3 app.py","exe":"/usr/bin/python3.11",)"
-      R"("python":"3.11.2","unit":"app.service","container":null,)"
+      R"("python":"3.11.2","started":null,"unit":"app.service","container":null,"container_runtime":null,)"
+      R"("container_pid":null,"pod":null,"pod_uid":null,"namespace":null,)"
       R"("tasks":{"outstanding":420,"pending":null,"done":null},"asyncgens":null,"never_awaited":null,)"
       R"("rss_bytes":104857600,"rss_baseline_bytes":null,"memory":null,"allocations":null,"loops":null,"census":null,)"
       R"("coverage":{"tasks":"exact","bytes":"none","loops":"none"},"warnings":[]},)"
-      R"({"pid":43,"comm":"b�","cmdline":"","exe":null,"python":null,"unit":null,"container":null,)"
+      R"({"pid":43,"comm":"b�","cmdline":"","exe":null,"python":null,"started":null,"unit":null,)"
+      R"("container":null,"container_runtime":null,"container_pid":null,"pod":null,"pod_uid":null,"namespace":null,)"
       R"("tasks":{"outstanding":null,"pending":null,"done":null},"asyncgens":null,"never_awaited":null,)"
       R"("rss_bytes":null,"rss_baseline_bytes":null,"memory":null,"allocations":null,"loops":null,"census":null,)"
       R"("coverage":{"tasks":"none","bytes":"none","loops":"none"},"warnings":["asyncio is not loaded"]}],)"
@@ -94,4 +96,17 @@ TEST_CASE("an empty first report has nulls, not zeros") {
         R"({"schema":"asyncleak/1","time":"1970-01-01T00:00:00.000Z","interval_s":null,"labels":[],)"
         R"("probes":{"hits_per_s":null,"dropped_total":0,"overhead_percent":null},)"
         R"("processes":[],"sites":[],"findings":[]})");
+}
+
+TEST_CASE("where a process runs is told beside what it is") {
+  Report report = example_report();
+  ProcessSample& process = report.processes[0].process;
+  process.started_wall_ns = 1'795'234'000'120'000'000;
+  process.unit.clear();
+  process.container = "4f0e5d2c9a1b";
+  process.inside = {"containerd", "web-0", "1b2c3d4e-5f60-7182-93a4-b5c6d7e8f901", "shop", 7};
+  CHECK(to_json(report).find(R"("started":"2026-11-21T04:06:40.120Z","unit":null,"container":"4f0e5d2c9a1b",)"
+                             R"("container_runtime":"containerd","container_pid":7,"pod":"web-0",)"
+                             R"("pod_uid":"1b2c3d4e-5f60-7182-93a4-b5c6d7e8f901","namespace":"shop",)") !=
+        std::string::npos);
 }
