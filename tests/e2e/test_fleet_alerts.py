@@ -10,12 +10,16 @@ only, by their names: all run on one kernel. Each has a service that leaks and o
 import contextlib
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
 import time
 import unittest
 
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "deploy"))
+
+import dashboard
 import interpreters
 from monitoring import Alertmanager, NodeExporter, Prometheus, Receiver
 from processes import HERE, TOOL, Deadline, Failure, LineReader, stop
@@ -27,6 +31,9 @@ ALERT_S = 60  # from the first leaked task to the alert at its receiver
 HEALTHY_S = 15  # of load before the leaks begin: the tool knows the services by then
 RESOLVED_S = 60 + 4 * INTERVAL_S  # an alert looks back for a minute
 STALE_S = 60 + 60 + 4 * INTERVAL_S  # sixty seconds old, for a minute
+
+# One of the tools counts bytes, too.
+OPTIONS = {"a": ("--memory", "malloc"), "b": (), "c": ()}
 
 # (service, interpreter, framework, leaked tasks a second, what leaks). The first letter is the machine.
 LEAKING = (
@@ -94,19 +101,24 @@ class Machine:
         self.start_tool()
 
     def start_tool(self):
-        argv = [TOOL, "--batch", "-c", self._letter + "-*", "--prom-textfile", self.file]
+        options = ["-c", self._letter + "-*", *OPTIONS[self._letter], "--prom-textfile", self.file]
         with open(os.path.join(self._folder, self.name + ".tool.log"), "ab") as log:
-            self.tool = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=log)
+            self.tool = subprocess.Popen([TOOL, "--batch", *options], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=log)
         self._stack.callback(lambda tool=self.tool: stop(tool) if tool.poll() is None else None)
 
     def kill_tool(self):
         self.tool.kill()
         self.tool.wait()
 
+    def text(self):
+        try:
+            with open(self.file) as file:
+                return file.read()
+        except FileNotFoundError:
+            return ""
+
     def leak_in_file(self):
-        with contextlib.suppress(FileNotFoundError), open(self.file) as file:
-            return any(line.startswith("asyncleak_findings{") and 'severity="leak"' in line for line in file)
-        return False
+        return re.search(r'^asyncleak_findings\{.*severity="leak"', self.text(), re.MULTILINE)
 
 
 class Fleet:
@@ -147,6 +159,7 @@ class EndToEnd(unittest.TestCase):
         leaking = {name: fleet.start(name, *rest[:3]) for name, *rest in LEAKING}
         self.alerts_come_in_time(leaking)
         self.worst_coroutine_is_named()
+        self.rules_and_dashboard_use_what_there_is()
 
         # One machine's tool dies; its file stays. The others get the fixed version.
         fleet.machines["c"].kill_tool()
@@ -196,6 +209,22 @@ class EndToEnd(unittest.TestCase):
         self.assertAlmostEqual(value, 180, delta=40)
         tasks = {labels["service"]: value for labels, value in self.fleet.prometheus.query("asyncleak:service:tasks")}
         self.assertEqual(set(tasks), {name for name, *_ in LEAKING + HEALTHY})
+
+    def rules_and_dashboard_use_what_there_is(self):
+        text = "".join(machine.text() for machine in self.fleet.machines.values())
+        metrics = set(re.findall(r"^(asyncleak_\w+)", text, re.MULTILINE))
+        labels = set(re.findall(r'[{,](\w+)="', text)) | {"job", "instance", "service"}
+        board = dashboard.load()
+        used = dashboard.expressions(board)
+        used += [(rule.get("record") or rule.get("alert"), rule["expr"]) for rule in dashboard.rules()]
+        for where, expression in used:
+            named = {name for name in dashboard.metrics(expression) if ":" not in name}
+            self.assertLessEqual(named, metrics, where)
+            self.assertLessEqual(dashboard.labels(expression), labels, where)
+        self.assertEqual(len(self.fleet.prometheus.query("up * on (job, instance) node_textfile_scrape_error")), 3)
+        for where, expression in dashboard.expressions(board):
+            series = self.fleet.prometheus.query(dashboard.asked(expression))
+            self.assertEqual(bool(series), not where.startswith("panel Events lost"), "%s: %s" % (where, expression))
 
     def nothing_else_fired(self):
         wanted = {("AsyncioLeak", name, coroutine) for name, *_, coroutine in LEAKING}
