@@ -3,7 +3,6 @@
 #include "cli/log.h"
 #include "view/batch.h"
 #include "view/json.h"
-#include "view/prometheus.h"
 
 #include <fmt/format.h>
 #include <sys/ioctl.h>
@@ -58,7 +57,7 @@ Result<void> Outputs::print(const Report& report) {
 }
 
 Result<void> Outputs::publish(const Report& report) {
-  return metrics_ ? metrics_->write(to_prometheus(report, {})) : Result<void>{};
+  return metrics_ ? metrics_->write(prometheus_.write(report)) : Result<void>{};
 }
 
 void warn(std::string_view message) { log(Level::warning, message); }

@@ -7,6 +7,7 @@
 #include "model/report.h"
 #include "util/atomic_file.h"
 #include "util/result.h"
+#include "view/prometheus.h"
 
 #include <optional>
 #include <string_view>
@@ -27,6 +28,7 @@ class Outputs {
  private:
   const Options& options_;
   std::optional<PublishedFile> metrics_;
+  Prometheus prometheus_;
   bool first_ = true;
   bool reader_gone_ = false;
 };

@@ -330,14 +330,14 @@ TEST_CASE("JSON of allocations") {
 TEST_CASE("metrics: bytes by mode, code outside any task included, the top sites by bytes") {
   Report report = allocating_report();
   CHECK(
-      lines_with(to_prometheus(report, {}), "asyncleak_site_bytes{") ==
+      lines_with(Prometheus().write(report), "asyncleak_site_bytes{") ==
       std::vector<std::string>{
           R"(asyncleak_site_bytes{pid="812",comm="uvicorn",unit="",container="",coroutine="serve",site="api.py:31#99be254f",mode="malloc"} 12582912)",
           R"(asyncleak_site_bytes{pid="812",comm="uvicorn",unit="",container="",coroutine="Handler._run",site="feed.py:9#0e4de2f5",mode="malloc"} 1048576)"});
   PrometheusOptions one;
   one.sites_per_process = 1;
-  CHECK(lines_with(to_prometheus(report, one), "asyncleak_site_bytes{").size() == 2);
-  CHECK(lines_with(to_prometheus(report, one), "asyncleak_site_bytes{")[0].find("coroutine=\"serve\"") !=
+  CHECK(lines_with(Prometheus(one).write(report), "asyncleak_site_bytes{").size() == 2);
+  CHECK(lines_with(Prometheus(one).write(report), "asyncleak_site_bytes{")[0].find("coroutine=\"serve\"") !=
         std::string::npos);
-  CHECK(lines_with(to_prometheus(test::report(), {}), "asyncleak_site_bytes").empty());
+  CHECK(lines_with(Prometheus().write(test::report()), "asyncleak_site_bytes").empty());
 }

@@ -18,35 +18,63 @@ std::vector<std::string> lines_with(const std::string& text, std::string_view pr
   return found;
 }
 
+std::string to_prometheus(const Report& report, const PrometheusOptions& options) {
+  return Prometheus(options).write(report);
+}
+
 }  // namespace
 
 TEST_CASE("the file, whole") {
-  CHECK(to_prometheus(example_report(), {}) ==
+  Report report = example_report();
+  ProcessSample& process = report.processes[0].process;
+  process.container = "4f0e5d2c9a1b";
+  process.inside = {"containerd", "web-0", "1b2c3d4e-5f60-7182-93a4-b5c6d7e8f901", "shop", 7};
+  process.started_wall_ns = 1'795'234'000'120'000'000;
+  CHECK(to_prometheus(report, {}) ==
         R"(# HELP asyncleak_tasks Task objects that exist, by state; outstanding where the state is not known.
 # TYPE asyncleak_tasks gauge
-asyncleak_tasks{pid="42",comm="app \"x\"\n",unit="app.service",container="",coroutine="Conn.waiter",site="app.py:31#326151e1",state="outstanding"} 412
-asyncleak_tasks{pid="42",comm="app \"x\"\n",unit="app.service",container="",coroutine="Pool.worker",site="unknown#0608263f",state="outstanding"} 8
+asyncleak_tasks{pid="42",comm="app \"x\"\n",unit="app.service",container="4f0e5d2c9a1b",coroutine="Conn.waiter",site="app.py:31#326151e1",state="outstanding"} 412
+asyncleak_tasks{pid="42",comm="app \"x\"\n",unit="app.service",container="4f0e5d2c9a1b",coroutine="Pool.worker",site="unknown#0608263f",state="outstanding"} 8
 # HELP asyncleak_tasks_created_total Tasks created since watching began.
 # TYPE asyncleak_tasks_created_total counter
-asyncleak_tasks_created_total{pid="42",comm="app \"x\"\n",unit="app.service",container="",coroutine="Conn.waiter",site="app.py:31#326151e1"} 12420
-asyncleak_tasks_created_total{pid="42",comm="app \"x\"\n",unit="app.service",container="",coroutine="Pool.worker",site="unknown#0608263f"} 8
+asyncleak_tasks_created_total{pid="42",comm="app \"x\"\n",unit="app.service",container="4f0e5d2c9a1b",coroutine="Conn.waiter",site="app.py:31#326151e1"} 12420
+asyncleak_tasks_created_total{pid="42",comm="app \"x\"\n",unit="app.service",container="4f0e5d2c9a1b",coroutine="Pool.worker",site="unknown#0608263f"} 8
 # HELP asyncleak_tasks_destroyed_total Tasks destroyed since watching began.
 # TYPE asyncleak_tasks_destroyed_total counter
-asyncleak_tasks_destroyed_total{pid="42",comm="app \"x\"\n",unit="app.service",container="",coroutine="Conn.waiter",site="app.py:31#326151e1"} 12008
-asyncleak_tasks_destroyed_total{pid="42",comm="app \"x\"\n",unit="app.service",container="",coroutine="Pool.worker",site="unknown#0608263f"} 0
+asyncleak_tasks_destroyed_total{pid="42",comm="app \"x\"\n",unit="app.service",container="4f0e5d2c9a1b",coroutine="Conn.waiter",site="app.py:31#326151e1"} 12008
+asyncleak_tasks_destroyed_total{pid="42",comm="app \"x\"\n",unit="app.service",container="4f0e5d2c9a1b",coroutine="Pool.worker",site="unknown#0608263f"} 0
 # HELP asyncleak_oldest_task_seconds Age of the oldest outstanding task.
 # TYPE asyncleak_oldest_task_seconds gauge
-asyncleak_oldest_task_seconds{pid="42",comm="app \"x\"\n",unit="app.service",container="",coroutine="Conn.waiter",site="app.py:31#326151e1"} 298.000
-asyncleak_oldest_task_seconds{pid="42",comm="app \"x\"\n",unit="app.service",container="",coroutine="Pool.worker",site="unknown#0608263f"} 4000.000
+asyncleak_oldest_task_seconds{pid="42",comm="app \"x\"\n",unit="app.service",container="4f0e5d2c9a1b",coroutine="Conn.waiter",site="app.py:31#326151e1"} 298.000
+asyncleak_oldest_task_seconds{pid="42",comm="app \"x\"\n",unit="app.service",container="4f0e5d2c9a1b",coroutine="Pool.worker",site="unknown#0608263f"} 4000.000
 # HELP asyncleak_findings Findings that stand now: 1 each; coroutine="other" is a count.
 # TYPE asyncleak_findings gauge
-asyncleak_findings{kind="task-leak",severity="leak",pid="42",comm="app \"x\"\n",coroutine="Conn.waiter",site="app.py:31#326151e1"} 1
+asyncleak_findings{kind="task-leak",severity="leak",pid="42",comm="app \"x\"\n",unit="app.service",container="4f0e5d2c9a1b",coroutine="Conn.waiter",site="app.py:31#326151e1"} 1
+# HELP asyncleak_finding_start_time_seconds Since when a finding stands, Unix time; coroutine="other" is the oldest.
+# TYPE asyncleak_finding_start_time_seconds gauge
+asyncleak_finding_start_time_seconds{kind="task-leak",severity="leak",pid="42",comm="app \"x\"\n",unit="app.service",container="4f0e5d2c9a1b",coroutine="Conn.waiter",site="app.py:31#326151e1"} 1795234347.623
+# HELP asyncleak_process_info Where a process runs, to be joined with other metrics; always 1.
+# TYPE asyncleak_process_info gauge
+asyncleak_process_info{pid="42",comm="app \"x\"\n",unit="app.service",container="4f0e5d2c9a1b",runtime="containerd",pod="web-0",pod_uid="1b2c3d4e-5f60-7182-93a4-b5c6d7e8f901",namespace="shop",container_pid="7",python="3.11.2"} 1
+asyncleak_process_info{pid="43",comm="b�",unit="",container="",runtime="",pod="",pod_uid="",namespace="",container_pid="",python=""} 1
+# HELP asyncleak_process_start_time_seconds When the process was started, Unix time.
+# TYPE asyncleak_process_start_time_seconds gauge
+asyncleak_process_start_time_seconds{pid="42",comm="app \"x\"\n",unit="app.service",container="4f0e5d2c9a1b"} 1795234000.120
 # HELP asyncleak_process_resident_bytes Resident memory of the process.
 # TYPE asyncleak_process_resident_bytes gauge
-asyncleak_process_resident_bytes{pid="42",comm="app \"x\"\n",unit="app.service",container=""} 104857600
+asyncleak_process_resident_bytes{pid="42",comm="app \"x\"\n",unit="app.service",container="4f0e5d2c9a1b"} 104857600
+# HELP asyncleak_processes Python processes, by how completely their tasks are counted.
+# TYPE asyncleak_processes gauge
+asyncleak_processes{coverage="exact"} 1
+asyncleak_processes{coverage="since-attach"} 0
+asyncleak_processes{coverage="at-least"} 0
+asyncleak_processes{coverage="none"} 1
 # HELP asyncleak_probe_hits_total Times a probe ran.
 # TYPE asyncleak_probe_hits_total counter
 asyncleak_probe_hits_total 9007199254740993
+# HELP asyncleak_overhead_ratio What the probes cost the programs, of one core.
+# TYPE asyncleak_overhead_ratio gauge
+asyncleak_overhead_ratio 0.000002
 # HELP asyncleak_dropped_total Events the kernel side could not record, by reason.
 # TYPE asyncleak_dropped_total counter
 asyncleak_dropped_total{reason="tasks_full"} 0
@@ -107,9 +135,9 @@ TEST_CASE("the top sites of each process are named, the rest is one series") {
   const std::string text = to_prometheus(report, options);
   CHECK(lines_with(text, "asyncleak_tasks{").size() == 21);
   CHECK(
-      lines_with(text, "asyncleak_tasks{").back() ==
+      lines_with(text, "asyncleak_tasks{").front() ==
       R"(asyncleak_tasks{pid="42",comm="",unit="",container="",coroutine="other",site="other",state="outstanding"} 15)");
-  CHECK(lines_with(text, "asyncleak_oldest_task_seconds{").back() ==
+  CHECK(lines_with(text, "asyncleak_oldest_task_seconds{").front() ==
         R"(asyncleak_oldest_task_seconds{pid="42",comm="",unit="",container="",coroutine="other",site="other"} 5.000)");
 }
 
