@@ -65,9 +65,9 @@ def ask(process):
 
 
 def bpf_objects():
-    """(kind, id) of all BPF programs and links of the machine."""
+    """(kind, id) of all BPF programs, maps and links of the machine."""
     objects = set()
-    for kind in ("prog", "link"):
+    for kind in ("prog", "map", "link"):
         listing = subprocess.run(["bpftool", "-j", kind, "show"], capture_output=True, check=True)
         objects |= {(kind, each["id"]) for each in json.loads(listing.stdout or "[]")}
     return objects
@@ -78,6 +78,6 @@ def bpf_objects_of(pid):
     objects = set()
     for path in glob.glob("/proc/%d/fdinfo/*" % pid):
         with contextlib.suppress(FileNotFoundError), open(path) as info:
-            for kind, number in re.findall(r"^(prog|link)_id:\s*(\d+)$", info.read(), re.MULTILINE):
+            for kind, number in re.findall(r"^(prog|map|link)_id:\s*(\d+)$", info.read(), re.MULTILINE):
                 objects.add((kind, int(number)))
     return objects
