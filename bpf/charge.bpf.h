@@ -15,13 +15,11 @@ static __noinline __u32 allocating_line(struct memory_thread *thread, const stru
 {
 	struct al_line_key key = {.site = site};
 	struct al_code_key name = {.process = memory->process};
-	struct frame_shape shape;
 	struct frame_view view;
 	struct al_line *line;
 	__u32 *known, index;
 
-	shape_frame(&shape, layout);
-	if (!python_frame(&shape, layout, thread_frame(thread, layout, memory->bias), &view))
+	if (!python_frame(layout, thread_frame(thread, layout, memory->bias), &view))
 		return 0;
 	name.code = key.code = view.code;
 	name.print = key.print = code_print(layout, memory->bias, view.code);

@@ -6,7 +6,7 @@
 #ifndef ASYNCLEAK_CODE_BPF_H
 #define ASYNCLEAK_CODE_BPF_H
 
-#include "python.bpf.h"
+#include "frame.bpf.h"
 
 /* Templates for values too large for the BPF stack. */
 static const struct al_code empty_code;
@@ -51,7 +51,6 @@ static __noinline int remember_code(const struct al_layout *layout, const struct
 /* A walk over the Python frames of the current thread, innermost first. */
 struct stack_walk {
 	const struct al_layout *layout;
-	const struct al_process *process;
 	struct al_origin *origin; /* where to keep the frames; 0 while hashing */
 	const struct al_block *block; /* most frames are in here; 0: read each */
 	__u64 frame;
@@ -91,7 +90,6 @@ static long hash_frame(__u32 index, struct stack_walk *walk)
 
 static long keep_frame(__u32 index, struct stack_walk *walk)
 {
-	struct al_code_key key = {};
 	struct frame_view view;
 	__u32 depth = walk->depth;
 
@@ -103,15 +101,7 @@ static long keep_frame(__u32 index, struct stack_walk *walk)
 		walk->origin->flags |= AL_ORIGIN_MORE;
 		return 1;
 	}
-	key.code = view.code;
-	key.print = code_print(walk->layout, walk->process->bias, view.code);
-	key.process = walk->process->id;
-	if (key.print)
-		remember_code(walk->layout, &key);
-	else
-		count(AL_DROP_CODE_UNREADABLE);
-	walk->origin->frames[depth].code = key.code;
-	walk->origin->frames[depth].print = key.print;
+	walk->origin->frames[depth].code = view.code;
 	walk->origin->frames[depth].offset = instruction_offset(walk->layout, &view);
 	walk->depth = depth + 1;
 	return 0;
@@ -121,9 +111,9 @@ static long keep_frame(__u32 index, struct stack_walk *walk)
 #define AL_WALK_STEPS (2 * (AL_MAX_FRAMES + 1))
 
 /* Hash of the creation stack; 0: no frame. */
-static __noinline __u64 hash_stack(const struct al_layout *layout, const struct al_process *process, __u64 frame)
+static __noinline __u64 hash_stack(const struct al_layout *layout, __u64 frame)
 {
-	struct stack_walk walk = {.layout = layout, .process = process, .frame = frame};
+	struct stack_walk walk = {.layout = layout, .frame = frame, .depth = al_zero};
 	struct al_block *block = frame ? read_block(layout, frame) : 0;
 
 	walk.block = block;
@@ -134,12 +124,14 @@ static __noinline __u64 hash_stack(const struct al_layout *layout, const struct 
 	return walk.depth ? walk.hash | 1 : 0;
 }
 
-/* The same walk again, into the map: done once per site. */
-static __noinline int keep_stack(const struct al_layout *layout, const struct al_process *process, __u64 frame,
-				 struct al_origin *origin)
+/* The same walk again, into ID's origin: done once per site. Its functions are named by name_frames(). */
+static __noinline int keep_stack(const struct al_layout *layout, __u32 id, __u64 frame)
 {
-	struct stack_walk walk = {.layout = layout, .process = process, .origin = origin, .frame = frame};
+	struct al_origin *origin = bpf_map_lookup_elem(&origins, &id);
+	struct stack_walk walk = {.layout = layout, .origin = origin, .frame = frame, .depth = al_zero};
 
+	if (!origin)
+		return 0;
 	shape_frame(&walk.shape, layout);
 	bpf_loop(AL_WALK_STEPS, keep_frame, &walk, 0);
 	origin->depth = walk.depth;
@@ -147,6 +139,39 @@ static __noinline int keep_stack(const struct al_layout *layout, const struct al
 		origin->flags |= AL_ORIGIN_MORE;
 	if (layout->flags & AL_CODE_COPIES)
 		origin->flags |= AL_ORIGIN_NO_OFFSETS;
+	return 0;
+}
+
+struct frame_naming {
+	const struct al_layout *layout;
+	const struct al_process *process;
+	struct al_origin *origin;
+};
+
+static long name_frame(__u32 index, struct frame_naming *naming)
+{
+	struct al_code_key key = {.process = naming->process->id};
+
+	if (index >= naming->origin->depth || index >= AL_MAX_FRAMES)
+		return 1;
+	key.code = naming->origin->frames[index].code;
+	key.print = code_print(naming->layout, naming->process->bias, key.code);
+	naming->origin->frames[index].print = key.print;
+	if (key.print)
+		remember_code(naming->layout, &key);
+	else
+		count(AL_DROP_CODE_UNREADABLE);
+	return 0;
+}
+
+/* After keep_stack(). */
+static __noinline int name_frames(const struct al_layout *layout, const struct al_process *process, __u32 id)
+{
+	struct frame_naming naming = {.layout = layout, .process = process};
+
+	naming.origin = bpf_map_lookup_elem(&origins, &id);
+	if (naming.origin)
+		bpf_loop(AL_MAX_FRAMES, name_frame, &naming, 0);
 	return 0;
 }
 

@@ -7,7 +7,7 @@
 #define ASYNCLEAK_PENDING_BPF_H
 
 #include "process.bpf.h"
-#include "python.bpf.h"
+#include "frame.bpf.h"
 
 /*
  * With the interpreter every object goes, and then no Python function runs any more. A process of which nothing is
@@ -16,13 +16,11 @@
 static __noinline int interpreter_ends(struct al_process *process)
 {
 	struct al_layout *layout = bpf_map_lookup_elem(&layouts, &process->core);
-	struct frame_shape shape;
 	struct frame_view view;
 
 	if (!layout)
 		return 1;
-	shape_frame(&shape, layout);
-	return !python_frame(&shape, layout, innermost_frame(layout, process), &view);
+	return !python_frame(layout, innermost_frame(layout, process), &view);
 }
 
 /* At the beginning of its tp_dealloc; RECORD: what was known of it. */

@@ -1,12 +1,19 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Apache-2.0 */
 /*
- * Reading Python objects of the current process, by the layout's offsets. The only file
- * that reads user memory. Failures are values; the caller counts them.
+ * Reading Python objects of the current process, by the layout's offsets. Failures are
+ * values; the caller counts them.
  */
 #ifndef ASYNCLEAK_PYTHON_BPF_H
 #define ASYNCLEAK_PYTHON_BPF_H
 
 #include "maps.bpf.h"
+
+/*
+ * 0, which the verifier does not know. Before Linux 6.7 (ab5cfac139ab) it looks at the callback of bpf_loop() as if it
+ * were called once, and takes out the branches that the first call does not take: bounds too. What a callback changes
+ * and then tests must begin as something unknown.
+ */
+static volatile __u64 al_zero;
 
 static __always_inline __u64 user_u64(__u64 address)
 {
@@ -131,20 +138,42 @@ static __noinline __u64 code_print(const struct al_layout *layout, __u64 bias, _
 	       1;
 }
 
-/* PyThreadState up to what is read of it, 3.8 to 3.15. */
-#define AL_TSTATE_HEAD_WORDS 24
-struct tstate_head {
-	AL_WINDOW(words, AL_TSTATE_HEAD_WORDS);
+/*
+ * Functions that call each other have 512 bytes of stack together, each rounded up to 32 (check_max_stack_depth(),
+ * kernel/bpf/verifier.c; 6.13 gives a probe's program more on x86-64). So the large windows and copies below are in
+ * functions of their own that call no other.
+ */
+
+enum tstate_use {
+	AL_TSTATE_OTHER, /* another thread's, or unreadable */
+	AL_TSTATE_IDLE, /* the thread's, of a subinterpreter it is not in now, or it has let the GIL go (3.12+) */
+	AL_TSTATE_RUNS,
 };
 
-static __always_inline bool thread_runs_here(const struct tstate_head *tstate, const struct al_layout *layout,
-					     __u64 pthread)
+/* A thread has one tstate per subinterpreter it has entered; one of them is active. STATUS: what is read of it. */
+static __always_inline enum tstate_use use_of_tstate(const struct al_layout *layout, __u32 status)
 {
-	if (window_u64(tstate->words, layout->thread_id) != pthread)
-		return false;
-	/* A thread has one tstate per subinterpreter it has entered; one of them is active. */
-	return layout->thread_status == AL_ABSENT ||
-	       (window_u32(tstate->words, layout->thread_status) & layout->thread_active_mask);
+	if (layout->thread_status == AL_ABSENT || status & layout->thread_active_mask)
+		return AL_TSTATE_RUNS;
+	return AL_TSTATE_IDLE;
+}
+
+/*
+ * enum tstate_use, and what the tstate says is the innermost frame: one, or two reads where it goes by a _PyCFrame.
+ * PTHREAD 0: whoever's it is. Of PyThreadState this is all that is read, 3.8 to 3.15.
+ */
+#define AL_TSTATE_HEAD_WORDS 24
+static __noinline int view_tstate(const struct al_layout *layout, __u64 tstate, __u64 pthread, __u64 *frame)
+{
+	AL_WINDOW(head, AL_TSTATE_HEAD_WORDS);
+
+	*frame = 0;
+	if (!open_window(head, tstate) || (pthread && window_u64(head, layout->thread_id) != pthread))
+		return AL_TSTATE_OTHER;
+	*frame = window_u64(head, layout->thread_frame);
+	if (layout->flags & AL_FRAME_INDIRECT)
+		*frame = user_u64(*frame + layout->cframe_current);
+	return use_of_tstate(layout, window_u32(head, layout->thread_status));
 }
 
 struct thread_search {
@@ -159,7 +188,6 @@ struct thread_search {
 static long search_thread(__u32 index, struct thread_search *search)
 {
 	const struct al_layout *layout = search->layout;
-	struct tstate_head tstate;
 
 	if (!search->tstate) {
 		if (!search->interpreter)
@@ -168,15 +196,15 @@ static long search_thread(__u32 index, struct thread_search *search)
 		search->interpreter = user_u64(search->interpreter + layout->interp_next);
 		return 0;
 	}
-	if (!open_window(tstate.words, search->tstate))
-		return 1;
-	if (thread_runs_here(&tstate, layout, search->pthread)) {
-		search->found = true;
-		return 1;
+	if (user_u64(search->tstate + layout->thread_id) == search->pthread) {
+		if (use_of_tstate(layout, user_u32(search->tstate + layout->thread_status)) == AL_TSTATE_RUNS) {
+			search->found = true;
+			return 1;
+		}
+		if (!search->idle)
+			search->idle = search->tstate;
 	}
-	if (!search->idle && window_u64(tstate.words, layout->thread_id) == search->pthread)
-		search->idle = search->tstate;
-	search->tstate = window_u64(tstate.words, layout->thread_next);
+	search->tstate = user_u64(search->tstate + layout->thread_next);
 	return 0;
 }
 
@@ -189,7 +217,7 @@ static long search_thread(__u32 index, struct thread_search *search)
 static __noinline __u64 find_tstate(const struct al_layout *layout, __u64 runtime, __u32 process, __u64 pthread,
 				    __u64 *idle)
 {
-	struct thread_search search = {.layout = layout, .pthread = pthread};
+	struct thread_search search = {.layout = layout, .pthread = pthread, .tstate = al_zero, .idle = al_zero};
 	__u64 thread = bpf_get_current_pid_tgid();
 	struct al_thread found = {.process = process};
 
@@ -214,175 +242,27 @@ static __always_inline __u64 remembered_tstate(struct al_process *process, __u64
 	return known && known->process == process->id ? known->tstate : 0;
 }
 
-/* What the tstate says is the innermost frame: one, or two reads where it goes by a _PyCFrame. */
-static __always_inline __u64 frame_of(const struct tstate_head *tstate, const struct al_layout *layout)
-{
-	__u64 frame = window_u64(tstate->words, layout->thread_frame);
-
-	return layout->flags & AL_FRAME_INDIRECT ? user_u64(frame + layout->cframe_current) : frame;
-}
-
 /* The innermost frame of the current thread; 0: not found. */
 static __noinline __u64 innermost_frame(const struct al_layout *layout, struct al_process *process)
 {
-	__u64 runtime = layout->runtime + process->bias, address, pthread, idle;
+	__u64 runtime = layout->runtime + process->bias, address, pthread, idle, frame;
 	__u64 thread = bpf_get_current_pid_tgid();
-	struct tstate_head tstate;
 
 	if (layout->flags & AL_TSTATE_GLOBAL) {
-		address = user_u64(runtime + layout->runtime_tstate_current);
-		return open_window(tstate.words, address) ? frame_of(&tstate, layout) : 0;
+		view_tstate(layout, user_u64(runtime + layout->runtime_tstate_current), 0, &frame);
+		return frame;
 	}
 	pthread = current_pthread();
 	address = remembered_tstate(process, thread);
-	if (address && open_window(tstate.words, address) && thread_runs_here(&tstate, layout, pthread))
-		return frame_of(&tstate, layout);
+	if (address && view_tstate(layout, address, pthread, &frame) == AL_TSTATE_RUNS)
+		return frame;
 	address = find_tstate(layout, runtime, process->id, pthread, &idle);
-	if (!address || !open_window(tstate.words, address))
+	if (!address)
 		return 0;
 	process->tstate = address; /* another thread may write in between: then the check above fails */
 	process->thread = thread;
-	return frame_of(&tstate, layout);
-}
-
-/*
- * Frames of Python functions that call each other lie one after the other on the thread's data
- * stack (3.11+): one read of the end of that stack gives most of a creation stack. Per CPU;
- * while one probe is preempted with it, another one reads frame by frame.
- */
-#define AL_BLOCK_WORDS 256
-struct al_block {
-	__u64 taken;
-	__u64 base; /* address of words[0] */
-	__u64 bytes;
-	__u64 words[AL_BLOCK_WORDS + AL_FRAME_WORDS];
-};
-AL_MAP(blocks, PERCPU_ARRAY, __u32, struct al_block, 1, 0);
-
-/* One frame. */
-struct frame_view {
-	__u64 code;
-	__u64 instr; /* pointer or index, as the interpreter keeps it: for hashing */
-	__u64 back;
-	bool python; /* false: an entry frame of the C stack, skip it */
-};
-
-/* Where the fields are among the words of a frame: the layout's offsets, worked out once a walk. */
-struct frame_shape {
-	__u32 back, code, instr, owner; /* index of the word */
-	__u32 owner_shift, owner_limit; /* owners from the limit on run no Python code of their own */
-	__u64 code_mask;
-	__u32 instr_shift;
-	__u64 instr_mask;
-};
-
-static __always_inline __u32 frame_index(const struct al_layout *layout, __u16 offset)
-{
-	return ((offset - layout->frame_first) >> 3) & (AL_FRAME_WORDS - 1);
-}
-
-static __always_inline void shape_frame(struct frame_shape *shape, const struct al_layout *layout)
-{
-	bool index = layout->flags & AL_INSTR_IS_INDEX; /* int f_lasti: half a word */
-	bool owned = layout->frame_owner != AL_ABSENT;
-
-	shape->back = frame_index(layout, layout->frame_back);
-	shape->code = frame_index(layout, layout->frame_code);
-	shape->instr = frame_index(layout, layout->frame_instr);
-	shape->owner = owned ? frame_index(layout, layout->frame_owner) : 0;
-	shape->owner_shift = owned ? (layout->frame_owner & 7) * 8 : 0;
-	shape->owner_limit = owned ? layout->frame_owner_c : 0x100;
-	shape->code_mask = layout->flags & AL_CODE_TAGGED ? ~3ull : ~0ull;
-	shape->instr_shift = index ? (layout->frame_instr & 4) * 8 : 0;
-	shape->instr_mask = index ? 0xffffffff : ~0ull;
-}
-
-static __always_inline void decode_frame(struct frame_view *view, const struct frame_shape *shape, const __u64 *words)
-{
-	view->back = words[shape->back & (AL_FRAME_WORDS - 1)];
-	view->code = words[shape->code & (AL_FRAME_WORDS - 1)] & shape->code_mask;
-	view->instr = (words[shape->instr & (AL_FRAME_WORDS - 1)] >> shape->instr_shift) & shape->instr_mask;
-	view->python = (__u8)(words[shape->owner & (AL_FRAME_WORDS - 1)] >> shape->owner_shift) < shape->owner_limit;
-}
-
-static __always_inline bool view_frame(struct frame_view *view, const struct frame_shape *shape,
-				       const struct al_layout *layout, __u64 frame)
-{
-	__u64 words[AL_FRAME_WORDS] = {};
-	__u32 span = layout->frame_span;
-
-	if (span > sizeof(words) || bpf_probe_read_user(words, span, (void *)(frame + layout->frame_first)))
-		return false;
-	decode_frame(view, shape, words);
-	return true;
-}
-
-/* The same from the block; false: the frame is not in it. */
-static __always_inline bool view_frame_in(const struct al_block *block, struct frame_view *view,
-					  const struct frame_shape *shape, const struct al_layout *layout, __u64 frame)
-{
-	__u64 at = frame + layout->frame_first - block->base;
-	__u32 word;
-
-	if (at >= block->bytes || at + layout->frame_span > block->bytes)
-		return false;
-	word = at >> 3;
-	if (word >= AL_BLOCK_WORDS)
-		return false;
-	decode_frame(view, shape, &block->words[word]);
-	return true;
-}
-
-static __always_inline void release_block(struct al_block *block)
-{
-	*(volatile __u64 *)&block->taken = 0;
-}
-
-/* To be released. Reads what lies below the end of FRAME, never beyond its page: that may not be there. */
-static __always_inline struct al_block *read_block(const struct al_layout *layout, __u64 frame)
-{
-	__u64 end = frame + layout->frame_first + layout->frame_span, base = end - 8 * AL_BLOCK_WORDS;
-	__u64 page = frame & ~0xfffull, bytes;
-	struct al_block *block;
-	__u32 zero = 0;
-
-	if (layout->flags & AL_INSTR_IS_INDEX) /* frames are objects of their own, anywhere (<= 3.10) */
-		return 0;
-	block = bpf_map_lookup_elem(&blocks, &zero);
-	if (!block || __sync_val_compare_and_swap(&block->taken, 0, 1))
-		return 0;
-	if (base < page)
-		base = page;
-	bytes = end - base;
-	block->base = base;
-	block->bytes = bytes;
-	if (bytes > 8 * AL_BLOCK_WORDS || bpf_probe_read_user(block->words, bytes, (void *)base)) {
-		release_block(block);
-		return 0;
-	}
-	return block;
-}
-
-/* Byte offset of the instruction in its bytecode. */
-static __always_inline __u32 instruction_offset(const struct al_layout *layout, const struct frame_view *view)
-{
-	if (layout->flags & AL_INSTR_IS_INDEX)
-		return layout->flags & AL_INSTR_IN_UNITS ? view->instr * 2 : view->instr;
-	return view->instr - (view->code + layout->code_start);
-}
-
-/* The first Python function at or outside FRAME; false: there is none. */
-static __always_inline bool python_frame(const struct frame_shape *shape, const struct al_layout *layout, __u64 frame,
-					 struct frame_view *view)
-{
-	for (int i = 0; i < 4 && frame; i++) { /* entry frames of the C stack come one at a time */
-		if (!view_frame(view, shape, layout, frame))
-			return false;
-		if (view->python)
-			return true;
-		frame = view->back;
-	}
-	return false;
+	view_tstate(layout, address, pthread, &frame);
+	return frame;
 }
 
 #endif

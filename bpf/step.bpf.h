@@ -78,20 +78,19 @@ static __always_inline void step_begun(struct memory_thread *thread, const struc
 	step->began_ns = memory->slow_step_ns ? bpf_ktime_get_ns() : 0;
 }
 
-/* The tstate of the current thread, whether it holds the GIL or not; 0: it has none. */
-static __always_inline __u64 tstate_of(struct memory_thread *thread, const struct al_layout *layout, __u64 bias,
-				       struct tstate_head *tstate)
+/* The innermost frame of the current thread, whether it holds the GIL or not; 0: it is no thread of Python's. */
+static __noinline __u64 thread_frame(struct memory_thread *thread, const struct al_layout *layout, __u64 bias)
 {
-	__u64 pthread = current_pthread(), idle = 0;
+	__u64 pthread = current_pthread(), idle = 0, frame = 0;
+	int use = thread->tstate ? view_tstate(layout, thread->tstate, pthread, &frame) : AL_TSTATE_OTHER;
 
-	if (thread->tstate &&
-	    (!open_window(tstate->words, thread->tstate) || window_u64(tstate->words, layout->thread_id) != pthread))
+	if (use == AL_TSTATE_RUNS)
+		return frame;
+	if (use == AL_TSTATE_OTHER)
 		thread->tstate = 0;
-	if (thread->tstate && thread_runs_here(tstate, layout, pthread))
-		return thread->tstate;
 	if (thread->stateless) {
 		thread->stateless--;
-		return thread->tstate;
+		return frame;
 	}
 	/* It is no thread of Python's, or has let the GIL go, or is in another interpreter. The search is long. */
 	thread->tstate = find_tstate(layout, layout->runtime + bias, thread->steps.process, pthread, &idle);
@@ -99,16 +98,10 @@ static __always_inline __u64 tstate_of(struct memory_thread *thread, const struc
 		thread->tstate = idle;
 		thread->stateless = 256;
 	}
-	if (thread->tstate && !open_window(tstate->words, thread->tstate))
-		thread->tstate = 0;
-	return thread->tstate;
-}
-
-static __noinline __u64 thread_frame(struct memory_thread *thread, const struct al_layout *layout, __u64 bias)
-{
-	struct tstate_head tstate;
-
-	return tstate_of(thread, layout, bias, &tstate) ? frame_of(&tstate, layout) : 0;
+	if (!thread->tstate)
+		return 0;
+	view_tstate(layout, thread->tstate, pthread, &frame);
+	return frame;
 }
 
 /*
@@ -119,14 +112,12 @@ static __noinline __u64 thread_frame(struct memory_thread *thread, const struct 
 #define AL_STEPS_PER_LOOK 1024
 static __noinline int learn_dispatcher(struct memory_thread *thread, const struct al_layout *layout, __u64 bias)
 {
-	struct frame_shape shape;
 	struct frame_view view;
 
 	if (thread->dispatcher && thread->steps_begun++ < AL_STEPS_PER_LOOK)
 		return 0;
 	thread->steps_begun = 0;
-	shape_frame(&shape, layout);
-	if (python_frame(&shape, layout, thread_frame(thread, layout, bias), &view)) {
+	if (python_frame(layout, thread_frame(thread, layout, bias), &view)) {
 		thread->dispatcher = view.code;
 		thread->dispatching = view.instr;
 	}
@@ -252,8 +243,10 @@ static __noinline __u32 unrecorded_site(const struct al_layout *layout, const st
 	if (known)
 		return *known;
 	id = make_site(&key, &preexisting_origin, memory->tgid);
-	if (id)
-		describe_site(layout, process, id, &view, 0);
+	if (id) {
+		describe_site(layout, process, id, &view);
+		publish_site(id);
+	}
 	return id;
 }
 

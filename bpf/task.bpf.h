@@ -100,14 +100,14 @@ static __noinline int view_coroutine(struct coroutine_view *view, const struct a
 	return 0;
 }
 
+/* Who runs there; to be followed by publish_site(). */
 static __noinline int describe_site(const struct al_layout *layout, const struct al_process *process, __u32 id,
-				    const struct coroutine_view *view, __u64 frame)
+				    const struct coroutine_view *view)
 {
 	struct al_origin *origin = bpf_map_lookup_elem(&origins, &id);
-	struct al_site *site = bpf_map_lookup_elem(&sites, &id);
 	struct al_code_key key = {.code = view->code, .print = view->print, .process = process->id};
 
-	if (!origin || !site)
+	if (!origin)
 		return 0;
 	origin->process = process->id;
 	origin->core = process->core;
@@ -122,13 +122,21 @@ static __noinline int describe_site(const struct al_layout *layout, const struct
 		if (!copy_type_name(&origin->qualname, layout, view->code))
 			count(AL_DROP_NAME_UNREADABLE);
 	}
-	if (frame)
-		keep_stack(layout, process, frame, origin);
-	else if (al_stack_depth && !(origin->flags & AL_ORIGIN_PREEXISTING))
+	return 0;
+}
+
+/* It is complete: user space may read it. */
+static __always_inline void publish_site(__u32 id)
+{
+	struct al_origin *origin = bpf_map_lookup_elem(&origins, &id);
+	struct al_site *site = bpf_map_lookup_elem(&sites, &id);
+
+	if (!origin || !site)
+		return;
+	if (al_stack_depth && !origin->depth && !(origin->flags & AL_ORIGIN_PREEXISTING))
 		origin->flags |= AL_ORIGIN_NO_STACK;
 	origin->ready = 1;
 	site->state = AL_SITE_READY;
-	return 0;
 }
 
 static __noinline __u32 creation_site(const struct al_layout *layout, struct al_process *process, __u64 coroutine)
@@ -145,7 +153,7 @@ static __noinline __u32 creation_site(const struct al_layout *layout, struct al_
 		frame = innermost_frame(layout, process);
 		if (!frame)
 			count(AL_DROP_THREAD_NOT_FOUND);
-		key.stack = hash_stack(layout, process, frame);
+		key.stack = hash_stack(layout, frame);
 	}
 	key.code = view.code;
 	key.code_print = view.print;
@@ -155,8 +163,14 @@ static __noinline __u32 creation_site(const struct al_layout *layout, struct al_
 	if (known)
 		return *known;
 	id = make_site(&key, &empty_origin, current_tgid());
-	if (id)
-		describe_site(layout, process, id, &view, frame);
+	if (!id)
+		return 0;
+	describe_site(layout, process, id, &view);
+	if (frame) {
+		keep_stack(layout, id, frame);
+		name_frames(layout, process, id);
+	}
+	publish_site(id);
 	return id;
 }
 

@@ -46,8 +46,10 @@ static __noinline int count_unawaited(const struct coroutine_view *view, const s
 		id = *known;
 	} else {
 		id = make_site(&key, &empty_origin, current_tgid());
-		if (id)
-			describe_site(layout, process, id, view, 0);
+		if (id) {
+			describe_site(layout, process, id, view);
+			publish_site(id);
+		}
 	}
 	site = bpf_map_lookup_elem(&sites, &id);
 	if (!id || !site)

@@ -6,7 +6,7 @@ namespace {
 
 constexpr Address block = 0x7f1000000010;
 
-// How struct al_block of python.bpf.h begins.
+// How struct al_block of frame.bpf.h begins.
 struct al_block_head {
   std::uint64_t taken;
 };
