@@ -9,7 +9,7 @@ INSTALLED := bin/asyncleak-top share/man/man8/asyncleak-top.8 \
   share/fish/vendor_completions.d/asyncleak-top.fish
 export DEBIAN_FRONTEND := noninteractive
 
-.PHONY: help setup build run test unit check asan fuzz bench install uninstall clean
+.PHONY: help setup build run test unit vmtest check asan fuzz bench install uninstall clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -35,6 +35,11 @@ test: $(BUILD)/build.ninja ## every test; the root rungs attach real uprobes to 
 unit: $(BUILD)/build.ninja ## the tests that need neither root nor other interpreters
 	@cmake --build $(BUILD)
 	@ctest --test-dir $(BUILD) --output-on-failure -L unit
+
+vmtest: $(BUILD)/build.ninja ## Debian's kernels 5.10 to the newest, each in a virtual machine (docs/kernels.md)
+	@tools/install-packages build test
+	@cmake --build $(BUILD) --target asyncleak-top load_test
+	@tests/vm/test_vm.py --write-table docs/kernels.md
 
 check: build ## formatting, lint, documents against --help
 	@tools/install-packages build check

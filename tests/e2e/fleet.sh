@@ -8,7 +8,6 @@
 set -eu
 
 dir=${1:-${ASYNCLEAK_FLEET:-/var/cache/asyncleak-fleet}}
-keyring=/usr/share/keyrings/debian-archive-keyring.gpg
 suites='bullseye bookworm trixie forky'
 
 interpreters_of() {
@@ -21,34 +20,13 @@ interpreters_of() {
 }
 
 say() { echo "fleet: $*" >&2; }
+# shellcheck source=tests/e2e/archive.sh
+. "$(dirname "$0")/archive.sh"
 
 works() { # ROOT SUITE
   for version in $(interpreters_of "$2"); do
     chroot "$1" "/usr/bin/python$version" -c 'import asyncio; asyncio.run(asyncio.sleep(0))' 2>/dev/null || return 1
   done
-}
-
-retry() { # COMMAND...
-  for attempt in 1 2 3; do
-    "$@" && return 0
-    say "attempt $attempt failed: $*"
-  done
-  return 1
-}
-
-# An apt of its own: lists, cache and an empty status file, so that it knows nothing of this machine.
-write_apt_config() { # STATE SUITE
-  mkdir -p "$1/lists/partial" "$1/cache/archives/partial" "$1/state"
-  : > "$1/status"
-  echo "deb [signed-by=$keyring] $mirror $2 main" > "$1/sources.list"
-  # Check-Valid-Until: a testing Release file is valid for a week only, and clocks of build machines drift.
-  cat > "$1/apt.conf" <<CONF
-Dir::Etc::sourcelist "$1/sources.list"; Dir::Etc::sourceparts "/dev/null"; Dir::Etc::main "/dev/null";
-Dir::Etc::parts "/dev/null"; Dir::Etc::preferencesparts "/dev/null"; Dir::State "$1/state";
-Dir::State::lists "$1/lists"; Dir::State::status "$1/status"; Dir::Cache "$1/cache";
-APT::Sandbox::User "root"; APT::Install-Recommends "false"; Acquire::Languages "none";
-Acquire::Check-Valid-Until "false"; Acquire::Retries "3";
-CONF
 }
 
 unpack() { # STATE ROOT SUITE
@@ -94,9 +72,7 @@ done
 [ -n "$missing" ] || exit 0
 
 [ "$(id -u)" = 0 ] || { say "needs root (chroot, apt)"; exit 77; }
-# shellcheck disable=SC2016 # apt's own variable
-mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' | grep -v security | head -n 1)
-[ -n "$mirror" ] || { say "apt knows no mirror here: run apt-get update"; exit 1; }
+find_mirror
 mkdir -p "$dir"
 
 pids=

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 
 FLEET = os.environ.get("ASYNCLEAK_FLEET", "/var/cache/asyncleak-fleet")
 FLEET_VERSIONS = (("bullseye", "3.9"), ("bookworm", "3.11"), ("trixie", "3.13"), ("forky", "3.14"), ("forky", "3.15"))
+if "ASYNCLEAK_FLEET_ONLY" in os.environ:  # tests/vm: a machine with some of them
+    FLEET_VERSIONS = tuple(each for each in FLEET_VERSIONS if each[1] in os.environ["ASYNCLEAK_FLEET_ONLY"].split(","))
 PYENV_VERSIONS = os.path.join(os.environ.get("PYENV_ROOT", os.path.expanduser("~/.pyenv")), "versions")
 
 

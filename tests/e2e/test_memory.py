@@ -60,7 +60,8 @@ class MemoryCase(Case):
             folder = interpreter.root + place
             source, library = (os.path.join(folder, "alloc_blocks" + suffix) for suffix in (".c", ".so"))
             # Loads in every root: glibc has not changed the versions of malloc and free since 2.2.5.
-            subprocess.run(["gcc", "-O2", "-shared", "-fPIC", "-o", library, source], check=True)
+            if not os.path.exists(library):  # tests/vm has it compiled: there is no compiler in its machines
+                subprocess.run(["gcc", "-O2", "-shared", "-fPIC", "-o", library, source], check=True)
             with Target(interpreter, "%s/%s.py" % (place, program), *arguments) as target:
                 hello = target.ready(Deadline(60))
                 if "not_applicable" in hello:
