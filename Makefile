@@ -9,7 +9,7 @@ INSTALLED := bin/asyncleak-top share/man/man8/asyncleak-top.8 \
   share/fish/vendor_completions.d/asyncleak-top.fish
 export DEBIAN_FRONTEND := noninteractive
 
-.PHONY: help setup build run test unit vmtest check asan fuzz bench install uninstall clean
+.PHONY: help setup build run test unit vmtest check asan fuzz bench install uninstall deb static dist clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -61,6 +61,15 @@ bench: build ## every figure of docs/overhead.md, measured here (root, about 30 
 
 install: build ## into $(DESTDIR)$(PREFIX): program, man page, completions
 	@DESTDIR="$(DESTDIR)" cmake --install $(BUILD) --prefix "$(PREFIX)" --strip
+
+deb: $(BUILD)/build.ninja ## build/asyncleak-top_VERSION_ARCHITECTURE.deb
+	@cmake --build $(BUILD) --target deb
+
+static: $(BUILD)/build.ninja ## build/asyncleak-top-static, which needs no library, on any distribution
+	@cmake --build $(BUILD) --target asyncleak-top-static
+
+dist: ## build/asyncleak-top-VERSION.tar.xz of the last commit
+	@tools/dist $(BUILD)
 
 uninstall: ## what install put there
 	@for file in $(INSTALLED); do rm -f "$(DESTDIR)$(PREFIX)/$$file"; done
