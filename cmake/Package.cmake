@@ -18,6 +18,7 @@ endfunction()
 install(PROGRAMS $<TARGET_FILE:asyncleak-top-packaged> DESTINATION bin RENAME asyncleak-top COMPONENT package
         EXCLUDE_FROM_ALL)
 packaged(share/man/man8 ${compressed}/asyncleak-top.8.gz)
+install(DIRECTORY docs DESTINATION share/doc/asyncleak-top COMPONENT package EXCLUDE_FROM_ALL FILES_MATCHING PATTERN *.md)
 packaged(share/doc/asyncleak-top ${compressed}/changelog.gz ${compressed}/CHANGELOG.md.gz ${compressed}/README.md.gz
          ${debian}/copyright)
 packaged(share/lintian/overrides ${compressed}/overrides/asyncleak-top)
@@ -31,6 +32,7 @@ packaged(/etc/default ${compressed}/default/asyncleak-top)
 # For the machine with the servers, which need not be this one: Debian's prometheus has no folder of rules.
 packaged(share/asyncleak-top/prometheus deploy/prometheus/rules.yml)
 packaged(share/asyncleak-top/grafana deploy/grafana/asyncleak-top.json)
+packaged(share/asyncleak-top/systemd ${systemd}/linux-before-6.10.conf)
 
 set(CPACK_GENERATOR DEB)
 set(CPACK_PACKAGE_NAME asyncleak-top)
@@ -59,6 +61,7 @@ nothing is imported, restarted or injected.
 As a service it writes metrics for prometheus-node-exporter. The installation
 does not enable the unit.")
 set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
+set(CPACK_DEBIAN_PACKAGE_DEPENDS acl) # prerm
 set(CPACK_DEBIAN_PACKAGE_RECOMMENDS prometheus-node-exporter)
 set(CPACK_DEBIAN_PACKAGE_CONTROL_STRICT_PERMISSION ON)
 set(CPACK_DEBIAN_PACKAGE_CONTROL_EXTRA ${debian}/postinst ${debian}/prerm ${debian}/postrm ${debian}/conffiles)
