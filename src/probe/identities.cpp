@@ -66,7 +66,8 @@ std::shared_ptr<const SiteIdentity> Identities::of(std::uint32_t site, const al_
   identity->id = ++handed_out_;
   identity->pid = pid;
   identity->process = counters.key.process;
-  identity->coroutine = origin->qualname.kind != 0 ? probe::decode(origin->qualname) : "?";
+  if (origin->qualname.kind != 0) identity->coroutine = probe::decode(origin->qualname);
+  if (identity->coroutine.empty()) identity->coroutine = "?";  // a program may call a function nothing
   if (is_taskless(counters)) {
     identity->kind = "alloc";
     identity->blocks = true;

@@ -38,7 +38,7 @@ std::string container_text(const ProcessSample& process) {
     text += ", pod " + space + to_printable(inside.pod.empty() ? inside.pod_uid : inside.pod);
   }
   if (!process.container.empty()) text += ", container " + to_printable(process.container);
-  if (!inside.runtime.empty()) text += fmt::format(" ({})", to_printable(inside.runtime));
+  if (!inside.runtime.empty()) text += fmt::format(" ({})", to_printable(inside.runtime));  // only with a container
   if (inside.pid) text += fmt::format(", there PID {}", *inside.pid);
   return text;
 }

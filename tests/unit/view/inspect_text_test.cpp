@@ -178,3 +178,26 @@ TEST_CASE("what was left out and what is not sure") {
   CHECK(contains(all, "\n... 12,000 more tasks are not listed (--limit)\n"));
   CHECK(contains(all, "5 tasks; 2 unknown to the kernel, 0 not found in memory; incomplete: the process ended\n"));
 }
+
+TEST_CASE("where a process runs stands in its title") {
+  Inspection inspection = test::inspection();
+  ProcessSample& process = inspection.process;
+  const auto title = [&] { return text(inspection).substr(0, text(inspection).find('\n')); };
+  process.unit = "shop.service";
+  CHECK(title() == "process 4242 app, Python 3.11.2, shop.service");
+  process.unit.clear();
+  process.container = "4f0e5d2c9a1b";
+  CHECK(title() == "process 4242 app, Python 3.11.2, container 4f0e5d2c9a1b");
+  process.inside.runtime = "containerd";
+  process.inside.pid = 7;
+  CHECK(title() == "process 4242 app, Python 3.11.2, container 4f0e5d2c9a1b (containerd), there PID 7");
+  process.inside.pod_uid = "1b2c3d4e-5f60";
+  CHECK(contains(title(), ", pod 1b2c3d4e-5f60, container"));
+  process.inside.pod = "web\n-0";
+  process.inside.pod_namespace = "shop";
+  CHECK(contains(title(), ", pod shop/web?-0, container"));
+  process.container.clear();
+  process.inside = {};
+  process.inside.pid = 7;
+  CHECK(title() == "process 4242 app, Python 3.11.2, there PID 7");
+}

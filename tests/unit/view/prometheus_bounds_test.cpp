@@ -8,6 +8,8 @@
 #include <fmt/format.h>
 #include <catch2/catch.hpp>
 #include <charconv>
+#include <cstdlib>
+#include <fstream>
 #include <map>
 #include <random>
 
@@ -175,6 +177,13 @@ TEST_CASE("ten thousand sites of five hundred processes, all called by strangers
     for (const ProcessRow& row : report.processes) resident += *row.process.rss_bytes;
     CHECK(sum(all, "asyncleak_process_resident_bytes") == resident);
   }
+}
+
+// For promtool, which tests/e2e/test_metrics.py asks.
+TEST_CASE("the hostile report into a file", "[.]") {
+  std::ofstream file(std::getenv("ASYNCLEAK_REPORT_FILE"), std::ios::binary);  // NOLINT(concurrency-mt-unsafe)
+  file << Prometheus().write(hostile_report(500, 10'000, 300));
+  REQUIRE(file.flush());
 }
 
 TEST_CASE("of ordinary names there is room for many") {
