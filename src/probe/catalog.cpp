@@ -160,12 +160,16 @@ Result<Binary*> Catalog::register_binary(const python::MappedFile& file, const C
 
 Result<void> Catalog::look(pid_t pid, KnownProcess& process) {
   auto images = python::find_images(pid);
-  if (!images) return fail(images.error());
+  if (!images) {
+    process.out_of_reach = python::maps_an_interpreter(pid);
+    return fail(images.error());
+  }
   if (!images->core) {
     return fail(fmt::format("PID {} ({}) is not a CPython process", pid, process.info.comm),
                 "name the Python process itself, not a wrapper or shell", ErrorKind::unobservable);
   }
   auto core = register_core(*images->core);
+  process.out_of_reach = !core;
   if (!core) return fail(core.error());
   process.core = *core;
   process.bias = python::load_bias((*core)->segments, *images->core);
@@ -231,11 +235,13 @@ Result<void> Catalog::consider(pid_t pid) {
   if (earlier != processes_.end() && earlier->second.info.start_ticks != process.info.start_ticks) detach(pid);
   auto looked = look(pid, process);
   if (!looked) {
-    if (process.core == nullptr) {  // nor is it any more what it was before an exec
+    if (process.core == nullptr && !process.out_of_reach) {  // nor is it any more what it was before an exec
       processes_.erase(pid);
       return looked;
     }
-    process.warnings.push_back(looked.error().message);  // Python, but not to be observed
+    const auto& why = looked.error();  // Python, but not to be observed
+    process.warnings.push_back(process.out_of_reach && !why.advice.empty() ? why.message + ": " + why.advice
+                                                                           : why.message);
   }
   python::add_names(process.info);
   if (earlier != processes_.end()) {

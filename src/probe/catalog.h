@@ -78,6 +78,7 @@ struct KnownProcess {
   Result<python::ObjectLayout> objects = fail(python::unknown_objects());
   std::int64_t looked_ns = 0;    // CLOCK_MONOTONIC
   bool from_first_task = false;  // attached while asyncio was not yet mapped
+  bool out_of_reach = false;     // it maps an interpreter whose file cannot be read; the warning says why
   std::vector<std::string> warnings{};
   // The probes are in place, and what is read by has not been refused.
   [[nodiscard]] bool is_watched() const { return binary != nullptr && core != nullptr && core->interpreter; }

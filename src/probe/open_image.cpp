@@ -12,7 +12,12 @@ std::string OpenImage::path() const { return fmt::format("/proc/self/fd/{}", fd.
 Result<OpenImage> open_image(const python::MappedFile& file) {
   OpenImage opened{Fd(open(file.open_path.c_str(), O_RDONLY | O_CLOEXEC)), {}};
   struct stat status {};
-  if (!opened.fd || fstat(opened.fd.get(), &status) != 0) return fail(system_error("opening " + file.path, errno));
+  if (!opened.fd || fstat(opened.fd.get(), &status) != 0) {
+    const int code = errno;
+    auto error = system_error("opening " + file.path, code);
+    if (code == EACCES) error.advice = "run as root, or with CAP_DAC_READ_SEARCH";
+    return fail(std::move(error));
+  }
   opened.key.file = {status.st_dev, status.st_ino};
   opened.key.modified_ns = status.st_mtim.tv_sec * 1'000'000'000LL + status.st_mtim.tv_nsec;
   opened.key.size = status.st_size;

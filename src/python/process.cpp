@@ -97,6 +97,12 @@ Candidates scan_maps(std::string_view maps, std::string_view exe) {
   return found;
 }
 
+std::optional<Mapping> core_of(const Candidates& found, const std::string& exe) {
+  if (found.libpython) return found.libpython;
+  const bool exe_is_core = found.exe && (is_interpreter(exe) || found.asyncio || found.python_named);
+  return exe_is_core ? found.exe : std::nullopt;
+}
+
 }  // namespace
 
 Result<std::string> read_exe(pid_t pid) {
@@ -196,9 +202,8 @@ Result<PythonImages> find_images(pid_t pid) {
   const Candidates found = scan_maps(*maps, *exe);
 
   PythonImages images;
-  const bool exe_is_core = found.exe && (is_interpreter(*exe) || found.asyncio || found.python_named);
-  const std::optional<Mapping>& core = found.libpython ? found.libpython : found.exe;
-  if (!core || (!found.libpython && !exe_is_core)) return images;
+  const auto core = core_of(found, *exe);
+  if (!core) return images;
   auto core_file = file_of(pid, *core);
   if (!core_file) return fail(core_file.error());
   images.core = std::move(*core_file);
@@ -209,6 +214,12 @@ Result<PythonImages> find_images(pid_t pid) {
     images.asyncio = std::move(*asyncio_file);
   }
   return images;
+}
+
+bool maps_an_interpreter(pid_t pid) {
+  const auto exe = read_exe(pid);
+  const auto maps = read_proc(pid, "maps");
+  return exe && maps && core_of(scan_maps(*maps, *exe), *exe).has_value();
 }
 
 std::uint64_t load_bias(std::span<const elf::Segment> segments, const MappedFile& file) {

@@ -85,6 +85,8 @@ struct PythonImages {
 // interpreter linked in statically and nothing of the kind mapped (a frozen binary) is not found.
 // core absent = not CPython. Kernel threads and processes that are gone give an empty result / error.
 [[nodiscard]] Result<PythonImages> find_images(pid_t pid);
+// By its mappings, whether or not those files can be reached.
+[[nodiscard]] bool maps_an_interpreter(pid_t pid);
 // Run-time minus link-time addresses of a mapped image; 0 for a fixed-address executable.
 [[nodiscard]] std::uint64_t load_bias(std::span<const elf::Segment> segments, const MappedFile& file);
 // How much memory a process has mapped, and how much of it is resident.

@@ -6,6 +6,7 @@ told, outputs that fail and come back, and what is left behind.
 """
 
 import contextlib
+import json
 import os
 import re
 import shutil
@@ -160,6 +161,16 @@ class OneCapabilityLess(unittest.TestCase):
                     result = run([each for each in every if each != capability])
                     self.assertEqual(result.returncode, 3, result)
                     self.assertRegex(result.stdout, "missing " + capability)
+
+    def test_what_is_out_of_reach_is_shown_with_the_reason(self):
+        with Place() as place, out_of_reach(place, 2009) as processes:
+            command = [*with_capabilities(self.NEEDED), place.program, "--json", "-n", "1", "--comm", "python3.11"]
+            result = subprocess.run(command, capture_output=True, text=True, timeout=60, cwd="/")
+            rows = {each["pid"]: each for each in json.loads(result.stdout)["processes"]}
+            for process in processes:
+                with self.subTest(process.args[-3]):
+                    (warning,) = rows[process.pid]["warnings"]
+                    self.assertIn("with CAP_DAC_READ_SEARCH and CAP_CHECKPOINT_RESTORE", warning)
 
     def test_the_service_names_it_and_does_not_start(self):
         every = setting("AmbientCapabilities")
