@@ -100,7 +100,7 @@ int process_exit(struct bpf_raw_tracepoint_args *ctx)
 SEC("syscall")
 int purge_process(struct al_purge *purge)
 {
-	purge->removed = forget_tasks(purge->process);
+	purge->removed = forget_tasks(purge);
 	return 0;
 }
 

@@ -301,6 +301,9 @@ enum al_counter {
 struct al_purge {
 	__u32 process;
 	__u32 removed; /* out */
+	/* Whether its sites have tasks, and such that a probe did not see created: a walk over tables costs milliseconds. */
+	__u32 outstanding;
+	__u32 inherited;
 };
 
 /* Arguments of the programs that put tasks from before the attach into the counts (seed.bpf.h). */

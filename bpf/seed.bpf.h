@@ -57,6 +57,7 @@
 #include "process.bpf.h"
 
 __u64 al_fence = 0;
+__u64 al_tasks_set_aside = 0;
 
 static __always_inline void full_barrier(void)
 {
@@ -69,6 +70,8 @@ static __noinline int set_aside_task(struct al_process *process, const struct al
 	__u8 yes = 1;
 	long error = bpf_map_update_elem(&set_aside, key, &yes, BPF_NOEXIST);
 
+	if (!error)
+		__sync_fetch_and_add(&al_tasks_set_aside, 1);
 	if (error && error != -AL_EEXIST) {
 		change_seeding(process, process->id, AL_SEEDING, AL_SEEDING_LOST);
 		count(AL_DROP_SET_ASIDE_FULL);
@@ -116,14 +119,26 @@ static long forget_task(struct bpf_map *map, struct al_task_key *key, void *valu
 	return 0;
 }
 
-/* Every record of a process that ended; their number. */
-static __always_inline __u32 forget_tasks(__u32 process)
+static __always_inline void forget_set_aside(__u32 process)
 {
-	struct forgetting recent = {.process = process}, second = recent, aside = recent;
+	struct forgetting aside = {.process = process};
 
-	bpf_for_each_map_elem(&recent_tasks, forget_task, &recent, 0);
-	bpf_for_each_map_elem(&tasks, forget_task, &second, 0);
+	if (!al_tasks_set_aside)
+		return;
 	bpf_for_each_map_elem(&set_aside, forget_task, &aside, 0);
+	__sync_fetch_and_add(&al_tasks_set_aside, -(__u64)(aside.removed + aside.seeds));
+}
+
+/* Every record of a process that ended; their number. */
+static __always_inline __u32 forget_tasks(const struct al_purge *purge)
+{
+	struct forgetting recent = {.process = purge->process}, second = recent;
+
+	if (purge->outstanding)
+		bpf_for_each_map_elem(&recent_tasks, forget_task, &recent, 0);
+	if (purge->outstanding && (purge->inherited || al_spilled_tasks))
+		bpf_for_each_map_elem(&tasks, forget_task, &second, 0);
+	forget_set_aside(purge->process);
 	__sync_fetch_and_add(&al_spilled_tasks, -(__u64)second.removed);
 	__sync_fetch_and_add(&al_seeded_tasks, -(__u64)second.seeds);
 	return recent.removed + second.removed + second.seeds;
@@ -133,7 +148,6 @@ static __always_inline __u32 forget_tasks(__u32 process)
 static __always_inline __u32 seeding_set(__u32 tgid, __u32 id, __u32 state)
 {
 	struct al_process *process = bpf_map_lookup_elem(&processes, &tgid);
-	struct forgetting aside = {.process = id};
 	__u32 was = AL_SEEDING_GONE;
 
 	if (!process || process->id != id)
@@ -146,7 +160,7 @@ static __always_inline __u32 seeding_set(__u32 tgid, __u32 id, __u32 state)
 			break;
 	}
 	if (state != AL_SEEDING)
-		bpf_for_each_map_elem(&set_aside, forget_task, &aside, 0);
+		forget_set_aside(id);
 	return was;
 }
 

@@ -27,8 +27,19 @@ std::optional<pid_t> CensusBudget::next(const std::vector<pid_t>& living, std::i
   return chosen;
 }
 
+std::int64_t CensusBudget::pause_after(std::int64_t cpu_ns) const {
+  return share_ > 0 ? static_cast<std::int64_t>(static_cast<double>(cpu_ns) / share_) : 0;
+}
+
+void CensusBudget::met(pid_t pid, std::int64_t now_ns) {
+  const auto mean = looked_ > 0 ? spent_ns_ / looked_ : 0;
+  looks_.try_emplace(pid, now_ns, now_ns + pause_after(mean));
+}
+
 void CensusBudget::spent(pid_t pid, std::int64_t now_ns, std::int64_t cpu_ns) {
-  const auto pause = share_ > 0 ? static_cast<std::int64_t>(static_cast<double>(cpu_ns) / share_) : 0;
+  const auto pause = pause_after(cpu_ns);
+  spent_ns_ += cpu_ns;
+  looked_++;
   const bool first = !looks_.contains(pid);
   looks_[pid] = {now_ns, now_ns + pause};
   // First looks are part of attaching: fifty processes that are there from the start would else be blind for a minute.

@@ -22,9 +22,11 @@ void Censuses::follow(const probe::Catalog& catalog) {
   });
   for (const auto& [pid, process] : catalog.processes()) {
     if (!process.is_watched() || known_.contains(pid)) continue;
+    if (started_) budget_.met(pid, probe::monotonic_ns());
     known_.emplace(pid,
                    Known{process.core, process.bias, nullptr, process.objects ? "" : process.objects.error().message});
   }
+  started_ = true;
 }
 
 void Censuses::look(const probe::Catalog& catalog, const KernelSide& kernel) {

@@ -41,6 +41,7 @@ class Censuses {
 
   double percent_;
   CensusBudget budget_;
+  bool started_ = false;  // what there was at the start is known
   std::map<pid_t, Known> known_;
 };
 

@@ -289,7 +289,13 @@ void Session::drop_process(pid_t pid, std::uint32_t process) {
 
 Result<void> Session::purge(std::uint32_t process) {
   auto& maps = state_->skeleton->maps;
-  al_purge purge{process, 0};
+  al_purge purge{process, 0, 0, 0};
+  for (std::uint32_t id = 1; id <= sites_used(); id++) {
+    const al_site& site = state_->sites[id];
+    if (site.key.process != process) continue;
+    if (site.created + site.inherited != site.destroyed) purge.outstanding = 1;
+    if (site.inherited != 0) purge.inherited = 1;
+  }
   bpf_test_run_opts run{};
   run.sz = sizeof(run);
   run.ctx_in = &purge;

@@ -157,7 +157,7 @@ TEST_CASE("purging a process takes its records from both tiers and nobody else's
   }
   REQUIRE(kernel().map("tasks").size() == 3);
   const auto other = id_of(200);
-  al_purge purge{id_of(parent_tgid), 0};
+  al_purge purge{id_of(parent_tgid), 0, 1, 1};
   Machine::exit(ends);
   purge_process(&purge);
   CHECK(purge.removed == 3);

@@ -145,7 +145,7 @@ TEST_CASE("exec at any step of seeding: a purge leaves nothing behind") {
   for_each_schedule(
       "", 64, [](Scene& scene) { Machine::exec(scene.process()); },
       [](Scene& scene) {
-        al_purge purge{scene.seeder().process(), 0};
+        al_purge purge{scene.seeder().process(), 0, 1, 1};
         purge_process(&purge);
         REQUIRE(records() == 0);
         REQUIRE(al_seeded_tasks == 0);

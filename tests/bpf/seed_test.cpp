@@ -306,7 +306,7 @@ TEST_CASE("exec ends seeding, and a purge removes what it had") {
   CHECK(next.seed({all[0]}).inserted == 1);
   next.end();
 
-  al_purge purge{seeder.process(), 0};
+  al_purge purge{seeder.process(), 0, 1, 1};
   purge_process(&purge);
   CHECK(purge.removed == 2);
   CHECK(records() == 1);

@@ -63,6 +63,22 @@ TEST_CASE("among those that are due, the one whose look is oldest") {
   CHECK(budget.next({1, 2}, 200 * ms) == 2);
 }
 
+TEST_CASE("one that came while we watch waits as long as after a look, and is within the share") {
+  CensusBudget budget(10);
+  budget.met(1, 0);  // nothing is known of what a look costs
+  CHECK(budget.next({1}, 0) == 1);
+  budget.spent(1, 0, 20 * ms);
+  budget.spent(2, 0, 40 * ms);  // there from the start
+  budget.met(3, 1000 * ms);
+  CHECK(budget.next({3}, 1299 * ms) == std::nullopt);
+  CHECK(budget.next({3}, 1300 * ms) == 3);
+  budget.met(3, 1300 * ms);  // known already
+  CHECK(budget.next({3}, 1300 * ms) == 3);
+  budget.spent(3, 1300 * ms, 500 * ms);
+  CHECK(budget.next({1, 2}, 5000 * ms) == std::nullopt);
+  CHECK(budget.next({1, 2}, 5301 * ms) == 1);
+}
+
 TEST_CASE("a forgotten process is new again, a budget of nothing looks never") {
   CensusBudget budget(5);
   budget.spent(1, 0, 1000 * ms);
