@@ -108,5 +108,42 @@ class Dashboard(unittest.TestCase):
                 self.assertEqual(yaml.safe_load(file)["apiVersion"], 1, name)
 
 
+class Kubernetes(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        with open(os.path.join(dashboard.DEPLOY, "kubernetes", "daemonset.yaml")) as file:
+            cls.namespace, cls.daemonset = yaml.safe_load_all(file)
+        cls.pod = cls.daemonset["spec"]["template"]["spec"]
+        (cls.container,) = cls.pod["containers"]
+
+    def test_labels_and_names_fit(self):
+        labels = self.daemonset["spec"]["template"]["metadata"]["labels"]
+        self.assertEqual(self.daemonset["spec"]["selector"]["matchLabels"], labels)
+        self.assertEqual(self.daemonset["metadata"]["namespace"], self.namespace["metadata"]["name"])
+        mounted = {mount["name"] for mount in self.container["volumeMounts"]}
+        self.assertEqual({volume["name"] for volume in self.pod["volumes"]}, mounted)
+
+    def test_it_has_the_capabilities_of_the_unit_and_no_other_power(self):
+        security = self.container["securityContext"]
+        with open(os.path.join(dashboard.DEPLOY, "systemd", "asyncleak-top.service")) as file:
+            unit = re.search(r"^AmbientCapabilities=(.*)$", file.read(), re.MULTILINE).group(1).split()
+        self.assertEqual({"CAP_" + name for name in security["capabilities"]["add"]}, set(unit))
+        self.assertEqual(security["capabilities"]["drop"], ["ALL"])
+        self.assertIs(security["privileged"], False)
+        self.assertIs(security["allowPrivilegeEscalation"], False)
+        self.assertIs(security["readOnlyRootFilesystem"], True)
+        self.assertTrue(self.pod["hostPID"])
+        self.assertFalse(self.pod.get("hostNetwork") or self.pod.get("hostIPC"))
+
+    def test_the_program_has_the_options(self):
+        program = os.environ.get("ASYNCLEAK_TOP", os.path.join(PROJECT, "build", "asyncleak-top"))
+        described = subprocess.run([program, "--help"], capture_output=True, text=True, check=True).stdout
+        for option in (text for text in self.container["args"] if text.startswith("-")):
+            self.assertRegex(described, r"(?m)^  (-\w,)?%s\b" % option)
+        (mount,) = self.container["volumeMounts"]
+        (written,) = (text for text in self.container["args"] if text.endswith(".prom"))
+        self.assertEqual(os.path.dirname(written), mount["mountPath"])
+
+
 if __name__ == "__main__":
     unittest.main()

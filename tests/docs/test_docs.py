@@ -176,13 +176,13 @@ class Names(unittest.TestCase):
 
 class Readme(unittest.TestCase):
     def test_links_lead_somewhere(self):
-        for file in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/architecture.md", "docs/ci.md"):
+        for file in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/architecture.md", "docs/ci.md", "docs/fleet.md"):
             for target in re.findall(r"\]\((?!https?:)([^)#]+)", read(file)):
                 path = os.path.join(PROJECT, os.path.dirname(file), target)
                 self.assertTrue(os.path.exists(path), "%s: %s" % (file, target))
 
     def test_named_files_exist(self):
-        for file in ("README.md", "CONTRIBUTING.md", "docs/architecture.md", "docs/ci.md"):
+        for file in ("README.md", "CONTRIBUTING.md", "docs/architecture.md", "docs/ci.md", "docs/fleet.md"):
             for path in re.findall(r"`((?:src|bpf|tests|tools|docs|bench)/[\w./-]+\.\w+)`", read(file)):
                 self.assertTrue(os.path.exists(os.path.join(PROJECT, path)), "%s: %s" % (file, path))
 
