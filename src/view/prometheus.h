@@ -17,7 +17,7 @@ namespace asyncleak {
 struct PrometheusOptions {
   std::size_t sites_per_process = 20;
   std::size_t process_bytes = 800'000;  // series of processes, and of what is "other" in each
-  std::size_t task_bytes = 750'000;     // of sites, by their tasks
+  std::size_t task_bytes = 800'000;     // of sites, by their tasks
   std::size_t block_bytes = 100'000;    // of sites, by their bytes
   std::size_t finding_bytes = 200'000;
 };

@@ -37,7 +37,7 @@ void MetricFindings::write(std::string& out, const Report& report, const MetricP
   std::map<std::string, double> starts;
   std::size_t bytes = 0;
   for (const Finding& finding : report.findings) {
-    const std::string what = fmt::format("kind=\"{}\",severity=\"{}\",", finding.kind, name_of(finding.severity));
+    const std::string what = fmt::format(R"(kind="{}",severity="{}",)", finding.kind, name_of(finding.severity));
     const bool named = finding.coroutine.empty() || of_process[finding.pid]++ < per_process_;
     std::string labels = what + processes.labels(finding.pid) + "," + site_of(finding, named);
     constexpr std::size_t names_and_values = 90;

@@ -18,10 +18,10 @@ std::string info_labels(const ProcessSample& process, const std::string& labels)
                      label("python", process.python, LabelLimits::other));
 }
 
-// All its series at most: five of its own, one of them longer, and seven of what is "other" in it.
+// All its series at most: five of its own, one of them longer, and eight of what is "other" in it.
 std::size_t most_bytes(const ProcessSample& process, const std::string& labels) {
-  constexpr std::size_t series = 12, name_and_value = 70, other_labels = 60;
-  return series * (labels.size() + name_and_value) + 7 * other_labels + info_labels(process, "").size();
+  constexpr std::size_t series = 13, name_and_value = 70, other_labels = 60;
+  return series * (labels.size() + name_and_value) + 8 * other_labels + info_labels(process, "").size();
 }
 
 }  // namespace
@@ -41,6 +41,7 @@ void MetricProcesses::assign(const Report& report) {
   // Of a process that is known by its tasks alone.
   for (const SiteRow& row : report.sites) add(row.identity->pid, ProcessSample{}, {});
   std::vector<Candidate> all;
+  all.reserve(candidates.size());
   for (const auto& [pid, candidate] : candidates) all.push_back(candidate);
   places_.assign(all);
   std::erase_if(labels, [this](const auto& entry) { return !is_named(entry.first); });

@@ -35,13 +35,19 @@ struct MetricSites::Families {
   Family oldest{"asyncleak_oldest_task_seconds", "gauge", "Age of the oldest outstanding task.",
                 Family::Merge::maximum};
 
+  // States are as old as the last look at memory, the number is of now, and it is what the sum must be: what has come
+  // since has no known state, and who has gone since is taken to be of those that had finished.
+  void add_states(const SiteRow& row, const std::string& labels) {
+    if (!row.pending || !row.done) return tasks.add(labels + ",state=\"outstanding\"", row.outstanding);
+    const std::uint64_t pending = std::min(*row.pending, row.outstanding);
+    const std::uint64_t done = std::min(*row.done, row.outstanding - pending);
+    tasks.add(labels + ",state=\"pending\"", pending);
+    tasks.add(labels + ",state=\"done\"", done);
+    const std::uint64_t others = row.outstanding - pending - done;
+    if (others > 0) tasks.add(labels + ",state=\"outstanding\"", others);
+  }
   void add_gauges(const SiteRow& row, const std::string& labels) {
-    if (row.pending && row.done) {
-      tasks.add(labels + ",state=\"pending\"", *row.pending);
-      tasks.add(labels + ",state=\"done\"", *row.done);
-    } else {
-      tasks.add(labels + ",state=\"outstanding\"", row.outstanding);
-    }
+    add_states(row, labels);
     if (row.oldest_s) oldest.add(labels, *row.oldest_s);
   }
   void add_counters(const SiteCounts& counts, const std::string& labels) {
@@ -82,7 +88,7 @@ void MetricSites::choose(Places& places, const std::vector<const SiteRow*>& rows
 
 void MetricSites::add_tasks(Families& families, const std::vector<const SiteRow*>& rows,
                             const MetricProcesses& processes) {
-  choose(task_places_, rows, processes, worth_of_tasks, 7);
+  choose(task_places_, rows, processes, worth_of_tasks, 8);
   std::unordered_map<std::uint32_t, pid_t> named;
   for (const SiteRow* row : rows) {
     const SiteIdentity& site = *row->identity;

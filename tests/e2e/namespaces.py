@@ -1,4 +1,4 @@
-"""Places a process can run in, made here: control groups, roots, namespaces. Used by test_namespaces.py, test_metrics.py.
+"""Places a process can run in, made here: control groups, roots. Used by test_namespaces.py, test_metrics.py.
 
 Everything is below a directory of its own and goes with its `with`; nothing of the machine's is changed.
 """
@@ -14,11 +14,11 @@ from processes import Deadline, Failure
 
 
 def cgroup_root(stack):
-    """Where version 2 is mounted: /sys/fs/cgroup, or beside version 1; else a mount of our own on STACK."""
+    """Where version 2 is mounted to be written to: /sys/fs/cgroup, or beside version 1; else a mount of our own."""
     with open("/proc/self/mounts") as mounts:
         for line in mounts:
             _, place, kind, *_ = line.split()
-            if kind == "cgroup2":
+            if kind == "cgroup2" and os.access(place, os.W_OK):
                 return place
     folder = stack.enter_context(tempfile.TemporaryDirectory())
     subprocess.run(["mount", "-t", "cgroup2", "none", folder], check=True)

@@ -145,8 +145,8 @@ class SameRefresh(unittest.TestCase):
         for field in ("comm", "unit", "container", "container_runtime", "pod", "pod_uid", "namespace", "container_pid"):
             self.assertEqual(info[renamed.get(field, field)], str(row[field] or ""), field)
         self.assertEqual(info["python"], row["python"])
-        (started_at,) = [value for labels, value in metrics["asyncleak_process_start_time_seconds"] if labels["pid"] == pid]
-        self.assertAlmostEqual(started_at, unix_time(row["started"]), places=2)
+        starts = metrics["asyncleak_process_start_time_seconds"]
+        self.assertAlmostEqual(total(starts, pid=pid), unix_time(row["started"]), places=2)
 
     def check_findings(self, frame, metrics):
         counted = collections.Counter((each["kind"], each["severity"], str(each["pid"])) for each in frame["findings"])
@@ -154,9 +154,9 @@ class SameRefresh(unittest.TestCase):
         for labels, value in metrics["asyncleak_findings"]:
             written[labels["kind"], labels["severity"], labels["pid"]] += value
         self.assertEqual(written, counted)
-        started_at = dict((tuple(labels.items()), value) for labels, value in metrics["asyncleak_finding_start_time_seconds"])
-        self.assertEqual(set(started_at), {tuple(labels.items()) for labels, _ in metrics["asyncleak_findings"]})
-        for value in started_at.values():
+        starts = metrics["asyncleak_finding_start_time_seconds"]
+        self.assertEqual([labels for labels, _ in starts], [labels for labels, _ in metrics["asyncleak_findings"]])
+        for _, value in starts:
             self.assertLess(abs(value - unix_time(frame["time"])), 120)
 
     def test_processes_of_every_size(self):
@@ -193,17 +193,18 @@ class SameRefresh(unittest.TestCase):
             self.assertEqual(tool.stop(), 0)
 
     def test_a_process_that_ends_leaves_no_series(self):
-        with python(HOLDER % (5, 0)) as staying, Watched("-c", "python3*") as tool:
-            self.assertEqual(staying.stdout.readline(), "holding\n")
-            with python(HOLDER % (5, 0)) as leaving:
-                self.assertEqual(leaving.stdout.readline(), "holding\n")
+        with python(HOLDER % (5, 0)) as staying, python(HOLDER % (5, 0)) as leaving:
+            for target in (staying, leaving):
+                self.assertEqual(target.stdout.readline(), "holding\n")
+            with Watched("-p", "%d,%d" % (staying.pid, leaving.pid)) as tool:
                 _, text = tool.both(watches(leaving.pid), "the second process")
                 self.assertIn('pid="%d"' % leaving.pid, text)
                 leaving.kill()
-            _, text = tool.both(lambda frame: process_row(frame, leaving.pid) is None, "its end")
-            self.assertNotIn('pid="%d"' % leaving.pid, text)
-            self.assertIn('pid="%d"' % staying.pid, text)
-            self.assertEqual(tool.stop(), 0)
+                leaving.wait()
+                _, text = tool.both(lambda frame: process_row(frame, leaving.pid) is None, "its end")
+                self.assertNotIn('pid="%d"' % leaving.pid, text)
+                self.assertIn('pid="%d"' % staying.pid, text)
+                self.assertEqual(tool.stop(), 0)
 
 
 class Hostile(unittest.TestCase):

@@ -53,7 +53,8 @@ class Roots(unittest.TestCase):
                 target.stdin.write("\n")
                 target.stdin.flush()
                 self.assertEqual(target.stdout.readline(), "holding\n")
-                frame = tool.frame_where(lambda each: held(each, pid) == [(TASKS, TASKS)], "%d tasks" % TASKS, Deadline(20))
+                counted = [(TASKS, TASKS)]
+                frame = tool.frame_where(lambda each: held(each, pid) == counted, "%d tasks" % TASKS, Deadline(20))
                 row = process_row(frame, pid)
                 self.assertEqual(row["python"].rpartition(".")[0], "%d.%d" % version)
                 self.assertEqual(row["pid"], pid)
@@ -71,7 +72,8 @@ class Roots(unittest.TestCase):
         self.check(sys.version_info[:2], *unshare, *unshare, PYTHON)
 
     def test_user_namespace(self):
-        self.check(sys.version_info[:2], "unshare", "--user", "--map-root-user", "--pid", "--fork", "--mount-proc", PYTHON)
+        unshare = ("unshare", "--user", "--map-root-user", "--pid", "--fork", "--mount-proc")
+        self.check(sys.version_info[:2], *unshare, PYTHON)
 
     def test_chroot_in_a_pid_namespace(self):
         for version in ((3, 9), (3, 15)):
@@ -84,8 +86,8 @@ class Roots(unittest.TestCase):
             with self.subTest(version):
                 other = fleet(version)
                 self.check(
-                    version, "bwrap", "--ro-bind", other.root, "/", "--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp",
-                    "--unshare-all", other.executable,
+                    version, "bwrap", "--unshare-all", "--ro-bind", other.root, "/", "--proc", "/proc",
+                    "--dev", "/dev", "--tmpfs", "/tmp", other.executable,
                 )  # fmt: skip
 
     def test_pivot_root_on_overlayfs(self):
@@ -93,8 +95,8 @@ class Roots(unittest.TestCase):
             other = fleet(version)
             with self.subTest(version), overlay(other.root) as root:
                 os.mkdir(root + "/old")
-                script = "mount --bind {0} {0} && cd {0} && mount -t proc proc proc && pivot_root . old && exec {1} \"$@\""
-                script = script.format(shlex.quote(root), other.executable)
+                script = "mount --bind {0} {0} && cd {0} && mount -t proc proc proc && pivot_root . old && "
+                script = (script + 'exec {1} "$@"').format(shlex.quote(root), other.executable)
                 self.check(version, "unshare", "--mount", "--pid", "--fork", "sh", "-c", script, "sh")
 
     def test_neither(self):
@@ -135,12 +137,12 @@ class Names(Grouped, unittest.TestCase):
                 row = self.described(["%s-%s.scope" % (prefix, self.id)], PYTHON)
                 self.check(row, container=self.short, container_runtime=runtime)
 
-    def test_the_id_is_beside_the_name_on_every_page(self):
+    def test_the_id_is_beside_the_name(self):
         with cgroup("docker-%s.scope" % self.id) as enter, started(PYTHON, "-c", HOLDER) as target:
             enter(target.pid)
             self.assertEqual(target.stdout.readline(), "up\n")
-            shown = subprocess.run([TOOL, "inspect", str(target.pid)], capture_output=True, text=True, check=True).stdout
-            self.assertIn("container %s (docker)" % self.short, shown.splitlines()[0])
+            page = subprocess.run([TOOL, "inspect", str(target.pid)], capture_output=True, text=True, check=True)
+            self.assertIn("container %s (docker)" % self.short, page.stdout.splitlines()[0])
 
 
 class Pods(Grouped, unittest.TestCase):

@@ -98,6 +98,27 @@ TEST_CASE("states replace the total once they are known") {
   CHECK(lines[1].ends_with(",state=\"done\"} 12"));
 }
 
+TEST_CASE("states are older than the number, and still add up to it") {
+  struct Case {
+    std::uint64_t outstanding;
+    std::vector<std::string> states;
+  };
+  const auto c = GENERATE(values<Case>({
+      {415, {"pending\"} 400", "done\"} 12", "outstanding\"} 3"}},  // three have come since
+      {405, {"pending\"} 400", "done\"} 5"}},                       // seven have gone since
+      {390, {"pending\"} 390", "done\"} 0"}},
+      {0, {"pending\"} 0", "done\"} 0"}},
+  }));
+  Report report = example_report();
+  report.sites.resize(1);
+  report.sites[0].outstanding = c.outstanding;
+  report.sites[0].pending = 400;
+  report.sites[0].done = 12;
+  const auto lines = lines_with(to_prometheus(report, {}), "asyncleak_tasks{");
+  REQUIRE(lines.size() == c.states.size());
+  for (std::size_t i = 0; i < lines.size(); ++i) CHECK(lines[i].ends_with("state=\"" + c.states[i]));
+}
+
 TEST_CASE("gauges of the loops, summed in each process, and only those observed") {
   Report report = example_report();
   LoopSample loop;
