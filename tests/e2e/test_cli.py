@@ -175,11 +175,12 @@ class Run(Case):
             os.close(report)
             os.close(stop)
             os.read(out, 100)
-            frame = tool.frame_where(
+            tool.frame_where(
                 lambda each: any(site["outstanding"] == 50 for site in each["sites"]), "50 tasks", Deadline(10)
             )
-            if options[0] == "--warn-tasks":
-                self.assertIn("overload", [finding["kind"] for finding in frame["findings"]])
+            if options[0] == "--warn-tasks":  # pending is what the census sees, whose first look may have come before them
+                kinds = lambda frame: [finding["kind"] for finding in frame["findings"]]
+                tool.frame_where(lambda each: "overload" in kinds(each), "the warning", Deadline(10))
             os.close(stopper)
             status = tool.end(Deadline(20))
         os.close(out)
