@@ -1,7 +1,6 @@
 #include "probe/privileges.h"
 
 #include "probe/attachment.h"
-#include "util/handle.h"
 
 #include <fmt/format.h>
 #include <sys/capability.h>
@@ -10,6 +9,8 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <iterator>
+#include <type_traits>
 #include <vector>
 
 namespace asyncleak::probe {
@@ -32,9 +33,9 @@ constexpr std::array for_attaching{CAP_BPF, CAP_PERFMON, CAP_SYS_ADMIN};
 constexpr std::array for_looking{cap_value_t{CAP_SYS_PTRACE}, checkpoint_restore, cap_value_t{CAP_DAC_READ_SEARCH}};
 
 struct FreeCapabilities {
-  void operator()(_cap_struct* set) const { cap_free(set); }
+  void operator()(cap_t set) const { cap_free(set); }
 };
-using Capabilities = std::unique_ptr<_cap_struct, FreeCapabilities>;
+using Capabilities = std::unique_ptr<std::remove_pointer_t<cap_t>, FreeCapabilities>;
 
 bool has(const Capabilities& set, cap_value_t capability, cap_flag_t flag = CAP_PERMITTED) {
   cap_flag_value_t value = CAP_CLEAR;
@@ -110,8 +111,12 @@ std::string how_to_grant(const std::string& names) {
   return fmt::format("run as root (sudo asyncleak-top), or grant {}: see SECURITY in asyncleak-top(8)", names);
 }
 
-RaisedPrivileges::RaisedPrivileges() : before_(cap_get_proc()) {
-  Capabilities raised(cap_dup(before_));
+struct RaisedPrivileges::Before {
+  Capabilities set;
+};
+
+RaisedPrivileges::RaisedPrivileges() : before_(new Before{Capabilities(cap_get_proc())}) {
+  Capabilities raised(before_->set ? cap_dup(before_->set.get()) : nullptr);
   if (!raised) return;
   std::vector<cap_value_t> values;
   append_held(values, raised, for_attaching);
@@ -120,9 +125,7 @@ RaisedPrivileges::RaisedPrivileges() : before_(cap_get_proc()) {
 }
 
 RaisedPrivileges::~RaisedPrivileges() {
-  if (before_ == nullptr) return;
-  cap_set_proc(before_);
-  cap_free(before_);
+  if (before_->set) cap_set_proc(before_->set.get());
 }
 
 }  // namespace asyncleak::probe

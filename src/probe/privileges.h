@@ -6,9 +6,8 @@
 
 #include "util/result.h"
 
+#include <memory>
 #include <string>
-
-struct _cap_struct;
 
 namespace asyncleak::probe {
 
@@ -35,7 +34,8 @@ class RaisedPrivileges {
   ~RaisedPrivileges();
 
  private:
-  _cap_struct* before_;
+  struct Before;
+  std::unique_ptr<Before> before_;
 };
 
 }  // namespace asyncleak::probe
