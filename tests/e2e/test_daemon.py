@@ -91,7 +91,7 @@ class Watching(unittest.TestCase):
             inside = stack.enter_context(target(2002, HOLDER % (HOLDS, 0), foreign.executable, foreign.root))
             hidden, gone = stack.enter_context(out_of_reach(place, 2003))
             leaking = stack.enter_context(target(2004, LEAK))
-            daemon = stack.enter_context(Daemon(place, "--delay", "0.5", watchdog_s=4))
+            daemon = stack.enter_context(Daemon(place, "--delay", "0.5", watchdog_s=10))
             daemon.wait_ready()
             self.assertTrue(os.path.exists(place.metrics), "ready before the first metrics")
             self.assert_privileges(daemon.process.pid)
@@ -104,10 +104,11 @@ class Watching(unittest.TestCase):
 
             told = daemon.wait_log("leak: task-leak", "[%d]" % leaking.pid, seconds=120)
             self.assertRegex(told, r"^<4>leak: task-leak in python3\[%d\].*: lost at <string>:3: \d+ of " % leaking.pid)
-            self.assertEqual(len([line for line in daemon.log() if "leak: task-leak" in line]), 1, daemon.log())
+            whose = "leak: task-leak in python3[%d]" % leaking.pid
+            self.assertEqual(len([line for line in daemon.log() if whose in line]), 1, daemon.log())
             fed = daemon.heard("WATCHDOG=1")
-            self.assertGreater(len(fed), 5)
-            self.assertLess(max(b - a for a, b in zip(fed, fed[1:])), 4)
+            self.assertGreater(len(fed), 2)
+            self.assertLess(max(b - a for a, b in zip(fed, fed[1:])), 10)
             leaking.kill()
             daemon.wait_log("<6>ended: task-leak", "[%d]" % leaking.pid)
 
@@ -203,8 +204,7 @@ class FailingOutput(unittest.TestCase):
     def test_told_once_and_recovered_from(self):
         with Place() as place, Daemon(place, "--delay", "0.3", watchdog_s=2) as daemon:
             daemon.wait_ready()
-            daemon.listen(2.5)
-            self.assertTrue(daemon.heard("WATCHDOG=1"))
+            daemon.wait_for("the watchdog is fed", lambda: daemon.heard("WATCHDOG=1"), 20)
             metrics = TEXTFILES + "/asyncleak.prom"
             self.check(daemon, ["creating " + metrics, "Permission denied"], self.closed(place))
             self.check(daemon, ["writing " + metrics, "No space left"], self.full(place))
