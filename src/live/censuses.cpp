@@ -54,8 +54,10 @@ Result<void> Censuses::look_at(const probe::KnownProcess& process, Known& known,
     if (!census) return fail(census.error());
     known.census = std::move(*census);
   }
-  return known.census->look(kernel,
-                            process.binary->attached_since_ns(process.info.pid).value_or(probe::monotonic_ns()));
+  auto looked =
+      known.census->look(kernel, process.binary->attached_since_ns(process.info.pid).value_or(probe::monotonic_ns()));
+  known.census->reader().refresh();  // else the pages of each process would stay with us until its next look
+  return looked;
 }
 
 void Censuses::add_to(Sample& sample) const {

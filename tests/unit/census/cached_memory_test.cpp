@@ -3,6 +3,7 @@
 #include <array>
 #include <catch2/catch.hpp>
 #include <cstring>
+#include <fstream>
 
 namespace asyncleak::census {
 namespace {
@@ -83,6 +84,23 @@ TEST_CASE("a new look sees what has changed") {
   CHECK(memory.value<std::uint64_t>(page).value() == page);
   memory.forget();
   CHECK(memory.value<std::uint64_t>(page).value() == page + 1);
+}
+
+std::size_t resident_bytes() {
+  std::size_t all = 0, resident = 0;
+  std::ifstream("/proc/self/statm") >> all >> resident;
+  return resident * page;
+}
+
+TEST_CASE("what was looked at does not stay in memory") {
+  constexpr std::uint64_t many = 16 * 256;
+  const Pages pages(1, many + 1);
+  CachedMemory memory(&pages, many * page);
+  const auto before = resident_bytes();
+  for (std::uint64_t number = 1; number <= many; ++number) CHECK(memory.value<std::uint64_t>(number * page));
+  CHECK(resident_bytes() > before + many * page * 3 / 4);
+  memory.forget();
+  CHECK(resident_bytes() < before + many * page / 4);
 }
 
 TEST_CASE("a large read passes by the cache") {
