@@ -9,7 +9,7 @@ INSTALLED := bin/asyncleak-top share/man/man8/asyncleak-top.8 \
   share/fish/vendor_completions.d/asyncleak-top.fish
 export DEBIAN_FRONTEND := noninteractive
 
-.PHONY: help setup build run test unit vmtest check asan fuzz bench install uninstall deb static dist clean
+.PHONY: help setup build run test unit vmtest soak check asan fuzz bench install uninstall deb static dist clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -40,6 +40,10 @@ vmtest: $(BUILD)/build.ninja ## Debian's kernels 5.10 to the newest, each in a v
 	@tools/install-packages build test
 	@cmake --build $(BUILD) --target asyncleak-top load_test
 	@tests/vm/test_vm.py --write-table docs/kernels.md
+
+soak: build ## MINUTES (default 60) of the daemon among services and short-lived programs (root; on a quiet machine)
+	@tools/install-packages build test
+	@ASYNCLEAK_SOAK_ALONE=1 ASYNCLEAK_SOAK_MINUTES=$${MINUTES:-60} tests/e2e/test_soak.py -v
 
 check: build ## formatting, lint, documents against --help
 	@tools/install-packages build check
