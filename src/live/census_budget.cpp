@@ -33,7 +33,7 @@ std::int64_t CensusBudget::pause_after(std::int64_t cpu_ns) const {
 
 void CensusBudget::met(pid_t pid, std::int64_t now_ns) {
   const auto mean = looked_ > 0 ? spent_ns_ / looked_ : 0;
-  looks_.try_emplace(pid, now_ns, now_ns + pause_after(mean));
+  looks_.try_emplace(pid, Look{now_ns, now_ns + pause_after(mean)});
 }
 
 void CensusBudget::spent(pid_t pid, std::int64_t now_ns, std::int64_t cpu_ns) {
