@@ -15,7 +15,7 @@ import tempfile
 PROJECT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 FLEET = os.environ.get("ASYNCLEAK_FLEET", "/var/cache/asyncleak-fleet")
 BUILD = os.environ.get("ASYNCLEAK_BUILD", os.path.join(PROJECT, "build"))
-LEAK = "cargo_is_never_unloaded"
+LEAK = "cargo_naïf"  # not ASCII, to be seen on screens
 LEAKING = """
 import asyncio
 held = []
@@ -67,9 +67,10 @@ class Leaking:
 
 
 class Root:
-    """LOWER: the root that is kept; None for one that is empty, as FROM scratch makes it."""
+    """LOWER: the root that is kept, several joined by colons, the uppermost first; None for one that is empty, as FROM
+    scratch makes it. LAYER: a folder that keeps what is changed; None: it is forgotten."""
 
-    def __init__(self, lower=None):
+    def __init__(self, lower=None, layer=None):
         self.stack = contextlib.ExitStack()
         self.folder = tempfile.mkdtemp(prefix="asyncleak-root-")
         self.stack.callback(shutil.rmtree, self.folder)
@@ -77,11 +78,12 @@ class Root:
         os.mkdir(self.path)
         if lower:
             # Of its own file system: an overlay's upper folder may not be on another overlay.
-            changes = os.path.join(self.folder, "changes")
-            os.mkdir(changes)
-            self.mount(changes, "-t", "tmpfs", "tmpfs")
+            changes = layer or os.path.join(self.folder, "changes")
+            os.makedirs(changes, exist_ok=True)
+            if not layer:
+                self.mount(changes, "-t", "tmpfs", "tmpfs")
             for name in ("upper", "work"):
-                os.mkdir(os.path.join(changes, name))
+                os.makedirs(os.path.join(changes, name), exist_ok=True)
             options = "lowerdir=%s,upperdir=%s/upper,workdir=%s/work" % (lower, changes, changes)
             self.mount(self.path, "-t", "overlay", "-o", options, "overlay")
         for kind in ("proc", "sys", "dev"):
