@@ -103,12 +103,10 @@ class Root:
     def argv(self, *command):
         return ["chroot", self.path, *command]
 
-    def run(self, *command, **options):
+    def run(self, *command):
         """What COMMAND wrote; it must succeed."""
-        env = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "DEBIAN_FRONTEND": "noninteractive", "HOME": "/root", "LC_ALL": "C.UTF-8",
-               **options.pop("env", {})}  # fmt: skip
-        done = subprocess.run(self.argv(*command), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=env,
-                              **options)  # fmt: skip
+        env = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C.UTF-8"}
+        done = subprocess.run(self.argv(*command), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=env)
         if done.returncode:
             raise AssertionError("%s: status %d:\n%s" % (" ".join(command), done.returncode, done.stdout))
         return done.stdout
@@ -133,7 +131,7 @@ class Root:
         return found
 
     def tasks_seen(self, program, pid):
-        """How many tasks of the leak PROGRAM, run in here, sees in process PID, and what it says of its count."""
+        """How many tasks of the leak PROGRAM, run in here, sees in process PID."""
         frames = self.run(program, "--json", "-n", "2", "-d", "0.5", "-p", str(pid))
-        frame = json.loads(frames.splitlines()[-1])
-        return sum(site["outstanding"] for site in frame["sites"] if site["coroutine"] == LEAK and site["kind"] == "task")
+        sites = json.loads(frames.splitlines()[-1])["sites"]
+        return sum(site["outstanding"] for site in sites if (site["coroutine"], site["kind"]) == (LEAK, "task"))

@@ -9,6 +9,7 @@ is compiled is looked up in the machine's ccache, if it has one.
 
 import fnmatch
 import hashlib
+import json
 import os
 import re
 import shlex
@@ -36,7 +37,8 @@ def context(folder):
     """What `docker build .` sends: the tree as git knows it, without what .dockerignore names."""
     with open(os.path.join(root.PROJECT, ".dockerignore"), encoding="ascii") as file:
         ignored = file.read().split()
-    known = subprocess.check_output(["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"], cwd=root.PROJECT)
+    listing = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    known = subprocess.check_output(listing, cwd=root.PROJECT)
     for name in known.decode().split("\0")[:-1]:
         source, top = os.path.join(root.PROJECT, name), name.split("/")[0]
         if os.path.lexists(source) and not any(fnmatch.fnmatch(top, pattern) for pattern in ignored):
@@ -52,8 +54,8 @@ class Stage:
 
     def run(self, command, *wrapper):
         argv = [*wrapper, *self.machine.argv("sh", "-c", "cd %s && %s" % (shlex.quote(self.folder), command))]
-        done = subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                              env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root", **self.environment})  # fmt: skip
+        env = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root", **self.environment}
+        done = subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=env)
         if done.returncode:
             raise AssertionError("RUN %s: status %d:\n%s" % (command, done.returncode, done.stdout[-4000:]))
 
@@ -96,8 +98,9 @@ class Dockerfile(unittest.TestCase):
         """The layers once the packages of the build are installed, the uppermost first."""
         steps = instructions()
         until = [" ".join(step) for step in steps].index(INSTALLS) + 1
-        with open(os.path.join(root.PROJECT, "tools/install-packages"), "rb") as file:
-            key = hashlib.sha256(repr(steps[:until]).encode() + file.read()).hexdigest()[:16]
+        with open(os.path.join(root.PROJECT, "tools/install-packages"), encoding="ascii") as file:
+            packages = re.search(r"^build='.*?'$", file.read(), re.MULTILINE | re.DOTALL)[0]
+        key = hashlib.sha256(repr((steps[:until], packages)).encode()).hexdigest()[:16]
         bare, kept = os.path.join(root.FLEET, "bare-bookworm"), os.path.join(root.FLEET, "docker-" + key)
         if not os.path.isdir(kept):
             self.install(bare, kept, steps[1:until])
@@ -130,7 +133,8 @@ class Dockerfile(unittest.TestCase):
             words = rest.split()
             other = words.pop(0)[len("--from="):] if rest.startswith("--from=") else None
             source, target = words
-            stage.copy(root.file_of(stages[other].machine.path, source) if other else os.path.join(sent, source), target)
+            origin = stages[other].machine.path if other else sent
+            stage.copy(root.file_of(origin, source), target)
         elif kind == "ENV":
             stage.environment.update(word.split("=", 1) for word in shlex.split(rest))
         elif kind == "ENTRYPOINT":
@@ -150,15 +154,16 @@ class Dockerfile(unittest.TestCase):
         with open(os.path.join(root.PROJECT, DOCKERFILE), encoding="ascii") as file:
             given = re.findall(r"--cap-add=(\w+)", file.read().split("FROM", 1)[0].split("Kernels before")[0])
         self.assertEqual(len(given), 5)
-        sets = ",".join(["-all", *("+" + name.lower() for name in given)])
+        state = subprocess.check_output(["capsh", "--print"], text=True)
+        every = re.search(r"^Bounding set =(.*)$", state, re.MULTILINE)
+        rest = ",".join(set(every[1].split(",")) - {"cap_" + name.lower() for name in given})
         with root.leaking() as process:
-            argv = ["chroot", stage.machine.path, program, "--json", "-n", "1", "-p", str(process.pid)]
-            done = subprocess.run(
-                ["setpriv", "--bounding-set", sets, "--inh-caps", "-all", "--ambient-caps", "-all", "--no-new-privs", *argv],
-                capture_output=True, text=True, env=stage.environment,
-            )  # fmt: skip
+            argv = ["/usr/sbin/capsh", "--chroot=" + stage.machine.path, "--drop=" + rest, "--no-new-privs",
+                    "--shell=" + program, "--", "--json", "-n", "1", "-p", str(process.pid)]  # fmt: skip
+            done = subprocess.run(argv, capture_output=True, text=True, env=stage.environment)
             self.assertEqual(done.returncode, 0, done.stderr)
-            self.assertIn('"coroutine":"%s"' % root.LEAK, done.stdout.replace('": "', '":"'))
+            sites = json.loads(done.stdout)["sites"]
+            self.assertIn((root.LEAK, 7), [(site["coroutine"], site["outstanding"]) for site in sites])
 
 
 if __name__ == "__main__":

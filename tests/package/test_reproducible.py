@@ -3,8 +3,8 @@
 
     test_reproducible.py [-v]       unittest's own options; ASYNCLEAK_BUILD: where `make deb static` has left its own
 
-The second build is of `make dist`'s tarball, so that one build answers for both. It looks up in ccache what the first has
-compiled; CCACHE_DISABLE=1 compiles everything again.
+The second build is of `make dist`'s tarball, so that one build answers for both. It looks up in ccache what the first
+has compiled; CCACHE_DISABLE=1 compiles everything again.
 """
 
 import glob
@@ -67,8 +67,9 @@ class Reproducible(unittest.TestCase):
         if "CCACHE_DISABLE" in os.environ:
             environment["CCACHE_DISABLE"] = "1"
         zydis = "-DZYDIS_URL=file://" + os.path.join(root.BUILD, "zydis.tar.gz")
+        targets = ("deb", "asyncleak-top-static", "asyncleak-top")
         for command in (["cmake", "--preset", "release", zydis, "-DBUILD_TESTING=OFF"],
-                        ["cmake", "--build", "build", "--target", "deb", "asyncleak-top-static", "asyncleak-top"]):  # fmt: skip
+                        ["cmake", "--build", "build", "--target", *targets]):  # fmt: skip
             done = subprocess.run(["unshare", "--net", *command], cwd=source, env=environment, umask=0o077,
                                   stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)  # fmt: skip
             self.assertEqual(done.returncode, 0, done.stdout[-4000:])
