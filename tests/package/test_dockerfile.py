@@ -112,8 +112,6 @@ class Dockerfile(unittest.TestCase):
             stage = Stage(machine)
             for kind, rest in steps:
                 self.step(stage, {}, kind, rest, root.PROJECT)
-            if shutil.which("ccache"):
-                machine.run("apt-get", "install", "-qq", "-y", "--no-install-recommends", "ccache")
             machine.run("apt-get", "clean")
         os.rename(new, kept)
 
