@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Three machines, their services under load, Debian's Prometheus with our rules: who is alerted of what, and when.
 
-    test_fleet_alerts.py [-v]      unittest's own options; needs root, else it exits 77 (skipped). About four minutes, asleep.
+    test_fleet_alerts.py [-v]      unittest's own options; needs root, else it exits 77 (skipped).
+                                    About three minutes, asleep.
 
 A machine is a textfile directory, a node_exporter, and a copy of the tool that watches the services of that machine
 only, by their names: all run on one kernel. Each has a service that leaks and one that does not.
@@ -103,7 +104,8 @@ class Machine:
     def start_tool(self):
         options = ["-c", self._letter + "-*", *OPTIONS[self._letter], "--prom-textfile", self.file]
         with open(os.path.join(self._folder, self.name + ".tool.log"), "ab") as log:
-            self.tool = subprocess.Popen([TOOL, "--batch", *options], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=log)
+            nothing = subprocess.DEVNULL
+            self.tool = subprocess.Popen([TOOL, "--batch", *options], stdin=nothing, stdout=nothing, stderr=log)
         self._stack.callback(lambda tool=self.tool: stop(tool) if tool.poll() is None else None)
 
     def kill_tool(self):
