@@ -66,6 +66,9 @@ bench: build ## every figure of docs/overhead.md, measured here (root, about 30 
 install: build ## into $(DESTDIR)$(PREFIX): program, man page, completions
 	@DESTDIR="$(DESTDIR)" cmake --install $(BUILD) --prefix "$(PREFIX)" --strip
 
+uninstall: ## what install put there
+	@for file in $(INSTALLED); do rm -f "$(DESTDIR)$(PREFIX)/$$file"; done
+
 deb: $(BUILD)/build.ninja ## build/asyncleak-top_VERSION_ARCHITECTURE.deb
 	@cmake --build $(BUILD) --target deb
 
@@ -74,9 +77,6 @@ static: $(BUILD)/build.ninja ## build/asyncleak-top-static, which needs no libra
 
 dist: ## build/asyncleak-top-VERSION.tar.xz of the last commit
 	@tools/dist $(BUILD)
-
-uninstall: ## what install put there
-	@for file in $(INSTALLED); do rm -f "$(DESTDIR)$(PREFIX)/$$file"; done
 
 clean: ## remove build/
 	@rm -rf $(BUILD)

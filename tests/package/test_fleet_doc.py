@@ -126,6 +126,8 @@ class Page(unittest.TestCase):
         (commands,) = marked("with-systemd")
         for unit in re.findall(r"^systemctl .*?([\w-]+)$", commands, re.MULTILINE):
             self.assertTrue(self.bare.exists("/lib/systemd/system/%s.service" % unit), unit)
+        for file in re.findall(r"/usr/share/\S+", commands):
+            self.assertTrue(self.bare.exists(file), file)
 
 
 if __name__ == "__main__":
