@@ -22,7 +22,7 @@ static __noinline int remember_code(const struct al_layout *layout, const struct
 {
 	struct al_code *code = bpf_map_lookup_elem(&codes, key);
 	__u64 object = key->code, table, length;
-	long error;
+	int error;
 
 	if (code)
 		return 0;

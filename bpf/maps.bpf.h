@@ -9,6 +9,10 @@
 
 #include "kernel.bpf.h"
 
+/*
+ * Compared with an int: before Linux 6.4 (d7ba4cc900bf) a map's functions return one, and the upper half of the
+ * register, where they are called without the helper between, is not its sign.
+ */
 #define AL_EEXIST 17
 
 /* Set by user space between open and load; constants to the verifier. */

@@ -14,7 +14,7 @@ static __noinline struct al_process *new_process(__u32 tgid)
 	    .first_ns = bpf_ktime_get_ns(),
 	};
 
-	if (bpf_map_update_elem(&processes, &tgid, &process, BPF_NOEXIST) == -7 /* E2BIG */)
+	if ((int)bpf_map_update_elem(&processes, &tgid, &process, BPF_NOEXIST) == -7 /* E2BIG */)
 		count(AL_DROP_PROCESSES_FULL);
 	return bpf_map_lookup_elem(&processes, &tgid);
 }

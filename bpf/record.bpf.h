@@ -10,9 +10,9 @@ __u64 al_spilled_tasks = 0;
 __u64 al_seeded_tasks = 0;
 
 /* 0, -AL_EEXIST, or no room. */
-static __always_inline long record_task(const struct al_task_key *key, const struct al_task *task)
+static __always_inline int record_task(const struct al_task_key *key, const struct al_task *task)
 {
-	long error;
+	int error;
 
 	if (al_spilled_tasks && bpf_map_lookup_elem(&tasks, key))
 		return -AL_EEXIST;

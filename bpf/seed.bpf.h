@@ -68,7 +68,7 @@ static __always_inline void full_barrier(void)
 static __noinline int set_aside_task(struct al_process *process, const struct al_task_key *key)
 {
 	__u8 yes = 1;
-	long error = bpf_map_update_elem(&set_aside, key, &yes, BPF_NOEXIST);
+	int error = bpf_map_update_elem(&set_aside, key, &yes, BPF_NOEXIST);
 
 	if (!error)
 		__sync_fetch_and_add(&al_tasks_set_aside, 1);
@@ -201,7 +201,7 @@ static long seed_task(__u32 index, struct seed_run *run)
 	struct al_task_key key = {.process = run->key.process}, seed;
 	struct al_task task = {.born_ns = site->first_ns, .site = run->site_id, .unsure = 1};
 	struct al_task *known;
-	long error;
+	int error;
 
 	if (index >= run->count || index >= AL_BATCH_TASKS)
 		return 1;

@@ -215,7 +215,7 @@ static __always_inline void task_created(const void *regs, const struct al_binar
 	struct al_task task = {.born_ns = bpf_ktime_get_ns()};
 	struct al_layout *layout;
 	struct al_task old;
-	long error;
+	int error;
 
 	if (!process)
 		return;

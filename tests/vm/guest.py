@@ -83,8 +83,8 @@ def load():
     return run("/asyncleak/load_test")
 
 
-def lifecycle(interpreter):
-    return e2e("run_e2e.py", "--scenario", "lifecycle", "--interpreter", interpreter)
+def scenario(name, interpreter):
+    return e2e("run_e2e.py", "--scenario", name, "--interpreter", interpreter)
 
 
 def refusal():
@@ -111,8 +111,9 @@ def complaints():
 RUNGS = {
     "doctor": doctor,
     "load": load,
-    "tasks": lambda: lifecycle("machine"),
-    "tasks-3.14": lambda: lifecycle("debian-3.14"),
+    "tasks": lambda: scenario("lifecycle", "machine"),
+    "tasks-3.14": lambda: scenario("lifecycle", "debian-3.14"),
+    "reinit": lambda: scenario("reinit", "machine"),
     "stacks": lambda: e2e("test_stacks.py", "-v"),
     "census": lambda: e2e("test_census.py", "-v", "AtRest.test_states__machine", "AtRest.test_transports__machine"),
     "memory": lambda: e2e("test_memory.py", "-v", "Truth.test_ways__machine"),

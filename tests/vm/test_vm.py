@@ -25,10 +25,10 @@ ACCELERATOR = os.environ.get("ASYNCLEAK_VM_ACCEL", "tcg")
 MACHINE_S = 900
 MEMORY_MB = 2048
 
-WORKS = ("doctor", "load", "tasks", "tasks-3.14", "stacks", "census", "memory", "memory-3.14", "complaints")
+WORKS = ("doctor", "load", "tasks", "tasks-3.14", "reinit", "stacks", "census", "memory", "memory-3.14", "complaints")
 REFUSED = ("refusal", "complaints")
 RUNGS = {"bullseye": REFUSED, "bookworm": WORKS, "trixie": WORKS, "sid": WORKS}
-COLUMNS = ("doctor", "load", "tasks", "tasks-3.14", "stacks", "census", "memory", "memory-3.14")
+COLUMNS = ("doctor", "load", "tasks", "tasks-3.14", "reinit", "stacks", "census", "memory", "memory-3.14")
 
 
 class Machine:
