@@ -16,6 +16,18 @@ namespace {
 // Layout checks may race with a running interpreter; so many in a row are no accident.
 constexpr int refuse_after_failed_checks = 5;
 
+// Longer than a job that comes every few minutes stays away.
+constexpr std::int64_t keep_unused_ns = 600'000'000'000;
+
+// The lowest that no image of IMAGES has as its NUMBER.
+template <class Images, class Image>
+std::uint32_t free_number(const Images& images, std::uint32_t Image::*number) {
+  std::uint32_t lowest = 0;
+  const auto is_taken = [&](const auto& entry) { return entry.second.*number == lowest; };
+  while (std::any_of(images.begin(), images.end(), is_taken)) ++lowest;
+  return lowest;
+}
+
 }  // namespace
 
 std::optional<std::int64_t> Attachments::since_ns(pid_t pid) const {
@@ -53,12 +65,16 @@ const Core* Catalog::core(std::uint32_t index) const {
 Result<Core*> Catalog::register_core(const python::MappedFile& file) {
   auto opened = open_image(file);
   if (!opened) return fail(opened.error());
-  if (const auto known = cores_.find(opened->key); known != cores_.end()) return &known->second;
+  if (const auto known = cores_.find(opened->key); known != cores_.end()) {
+    known->second.used_ns = monotonic_ns();
+    return &known->second;
+  }
   if (cores_.size() >= AL_MAX_CORES) return fail("more than 256 different interpreters on this machine");
   const auto image = read_image(*opened, file);
   if (!image) return fail(image.error());
   const auto segments = image->segments();
-  Core core{static_cast<std::uint32_t>(cores_.size()),
+  Core core{free_number(cores_, &Core::index),
+            monotonic_ns(),
             file.path,
             image->build_id(),
             elf::has_task_type(*image),
@@ -134,7 +150,7 @@ Result<Binary*> Catalog::register_binary(const python::MappedFile& file, const C
     if (binaries_.size() >= AL_MAX_BINARIES) return fail("more than 256 different asyncio modules on this machine");
     const auto image = read_image(*opened, file);
     if (!image) return fail(image.error());
-    Binary binary{static_cast<std::uint32_t>(binaries_.size()), file.path, image->build_id(),
+    Binary binary{free_number(binaries_, &Binary::cookie), file.path, image->build_id(),
                   plan_probes(*image, file.path, root), elf::find_task_fields(*image)};
     known = binaries_.emplace(opened->key, std::move(binary)).first;
   }
@@ -293,6 +309,28 @@ void Catalog::scan(bool again) {
     const auto considered = consider(pid);
     if (!considered && !processes_.contains(pid)) others_.insert(pid);
   }
+  release_unused(monotonic_ns() - keep_unused_ns);
+}
+
+void Catalog::release_unused(std::int64_t oldest_ns) {
+  const auto now_ns = monotonic_ns();
+  std::set<const Core*> running;
+  for (const auto& [pid, process] : processes_) running.insert(process.core);
+  std::set<std::uint32_t> needed;  // numbers of cores
+  for (auto& [key, core] : cores_) {
+    const bool runs = running.contains(&core);
+    if (runs) core.used_ns = now_ns;
+    if (runs || core.used_ns >= oldest_ns) needed.insert(core.index);
+  }
+  // The asyncio of an interpreter that runs has its probes though nobody may have imported it yet.
+  std::erase_if(binaries_, [&](const auto& entry) {
+    const auto& cores = entry.second.cores;
+    const bool kept = std::any_of(cores.begin(), cores.end(), [&](auto index) { return needed.contains(index); });
+    // What is kept names its interpreters in the kernel.
+    if (kept) needed.insert(cores.begin(), cores.end());
+    return !kept;
+  });
+  std::erase_if(cores_, [&](const auto& entry) { return !needed.contains(entry.second.index); });
 }
 
 Result<void> Catalog::prepare(const std::string& executable) {

@@ -44,6 +44,7 @@ struct Attachments {
 // An image with _PyRuntime.
 struct Core {
   std::uint32_t index = 0;
+  std::int64_t used_ns = 0;  // CLOCK_MONOTONIC: when a process that runs it was last there
   std::string path;
   std::string build_id;
   bool has_task_type = false;
@@ -101,6 +102,9 @@ class Catalog {
   Result<void> require(pid_t pid);
   // Attaches to an installation before any process of it runs, so that the first task is seen.
   Result<void> prepare(const std::string& executable);
+  // Lets go of images that no process has run since OLDEST_NS (CLOCK_MONOTONIC), their probes included. scan() does so
+  // after ten minutes: a machine that gets a new image with each deploy must not run out of their numbers.
+  void release_unused(std::int64_t oldest_ns);
   // Checks layouts against living processes; detaches what does not fit.
   void check_layouts();
 
