@@ -7,7 +7,7 @@
 #include "model/report.h"
 #include "util/atomic_file.h"
 #include "util/result.h"
-#include "view/prometheus.h"
+#include "view/prometheus/prometheus.h"
 
 #include <optional>
 #include <string_view>

@@ -3,7 +3,7 @@
 #include "view/allocation_text.h"
 #include "view/batch.h"
 #include "view/json.h"
-#include "view/prometheus.h"
+#include "view/prometheus/prometheus.h"
 #include "view/screen.h"
 
 #include <catch2/catch.hpp>

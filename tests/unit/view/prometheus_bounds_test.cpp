@@ -1,9 +1,9 @@
 // What the metrics promise whatever runs: the size of the file, sums that are exact, counters that never fall.
-#include "view/prometheus.h"
+#include "view/prometheus/prometheus.h"
 
 #include "report_fixture.h"
-#include "view/prometheus_family.h"
-#include "view/prometheus_places.h"
+#include "view/prometheus/family.h"
+#include "view/prometheus/places.h"
 
 #include <fmt/format.h>
 #include <catch2/catch.hpp>

@@ -1,4 +1,4 @@
-#include "view/prometheus.h"
+#include "view/prometheus/prometheus.h"
 
 #include "report_fixture.h"
 

@@ -1,6 +1,6 @@
 // Counters of sites that never go down, though a site may have a series of its own now and be one of the others later.
 //
-// Used by prometheus_sites.cpp. A counter that falls looks like a restart to a metrics server, and rate() then adds
+// Used by sites.cpp. A counter that falls looks like a restart to a metrics server, and rate() then adds
 // what never happened. So what happened is counted once, where the site was at that moment: in its own series, in the
 // others of its process, or in the others of all processes, which keeps what processes that have ended counted there.
 // The sum over all series is then the sum over all sites, as long as no site has lost a series of its own. Pure.

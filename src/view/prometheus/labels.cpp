@@ -1,9 +1,9 @@
-#include "view/prometheus_labels.h"
+#include "view/prometheus/labels.h"
 
 #include "model/site_key.h"
 #include "model/user_frame.h"
 #include "util/text.h"
-#include "view/prometheus.h"
+#include "view/prometheus/prometheus.h"
 
 #include <fmt/format.h>
 

@@ -1,10 +1,10 @@
 // Which processes have series of their own, and the metrics of processes.
 //
-// Used by prometheus*.cpp only.
+// Used by this folder only.
 #pragma once
 
 #include "model/report.h"
-#include "view/prometheus_places.h"
+#include "view/prometheus/places.h"
 
 #include <cstddef>
 #include <string>

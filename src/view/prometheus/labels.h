@@ -1,10 +1,10 @@
 // What processes and sites are called in the metrics.
 //
-// Used by prometheus*.cpp only. Pure.
+// Used by this folder only. Pure.
 #pragma once
 
 #include "model/report.h"
-#include "view/prometheus_family.h"
+#include "view/prometheus/family.h"
 
 #include <string>
 #include <string_view>

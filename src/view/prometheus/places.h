@@ -1,6 +1,6 @@
 // Who has series of its own when not all can, and keeps them while it lives.
 //
-// Used by prometheus_sites.cpp and prometheus_processes.cpp. Pure; knows nothing of tasks or of text.
+// Used by sites.cpp and processes.cpp. Pure; knows nothing of tasks or of text.
 #pragma once
 
 #include <compare>

@@ -1,4 +1,4 @@
-#include "view/prometheus_places.h"
+#include "view/prometheus/places.h"
 
 #include <algorithm>
 #include <tuple>

@@ -4,8 +4,8 @@
 #pragma once
 
 #include "model/report.h"
-#include "view/prometheus.h"
-#include "view/prometheus_processes.h"
+#include "view/prometheus/processes.h"
+#include "view/prometheus/prometheus.h"
 
 #include <map>
 #include <string>

@@ -1,4 +1,4 @@
-#include "view/prometheus_family.h"
+#include "view/prometheus/family.h"
 
 #include "util/text.h"
 

@@ -1,6 +1,6 @@
-#include "view/prometheus_findings.h"
+#include "view/prometheus/findings.h"
 
-#include "view/prometheus_labels.h"
+#include "view/prometheus/labels.h"
 
 #include <fmt/format.h>
 #include <cmath>

@@ -4,10 +4,10 @@
 #pragma once
 
 #include "model/report.h"
-#include "view/prometheus.h"
-#include "view/prometheus_counters.h"
-#include "view/prometheus_places.h"
-#include "view/prometheus_processes.h"
+#include "view/prometheus/counters.h"
+#include "view/prometheus/places.h"
+#include "view/prometheus/processes.h"
+#include "view/prometheus/prometheus.h"
 
 #include <string>
 #include <unordered_map>

@@ -1,9 +1,9 @@
-#include "view/prometheus.h"
+#include "view/prometheus/prometheus.h"
 
-#include "view/prometheus_family.h"
-#include "view/prometheus_findings.h"
-#include "view/prometheus_processes.h"
-#include "view/prometheus_sites.h"
+#include "view/prometheus/family.h"
+#include "view/prometheus/findings.h"
+#include "view/prometheus/processes.h"
+#include "view/prometheus/sites.h"
 
 namespace asyncleak {
 namespace {

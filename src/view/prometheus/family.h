@@ -1,6 +1,6 @@
 // The text format's pieces: labels, made harmless and short, and a metric with its series.
 //
-// Used by prometheus*.cpp only. Pure; knows nothing of tasks or processes.
+// Used by this folder only. Pure; knows nothing of tasks or processes.
 #pragma once
 
 #include <cstddef>

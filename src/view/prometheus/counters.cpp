@@ -1,4 +1,4 @@
-#include "view/prometheus_counters.h"
+#include "view/prometheus/counters.h"
 
 #include <algorithm>
 #include <unordered_set>

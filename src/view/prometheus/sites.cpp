@@ -1,7 +1,7 @@
-#include "view/prometheus_sites.h"
+#include "view/prometheus/sites.h"
 
 #include "view/columns.h"
-#include "view/prometheus_labels.h"
+#include "view/prometheus/labels.h"
 
 #include <fmt/format.h>
 #include <algorithm>

@@ -1,6 +1,6 @@
-#include "view/prometheus_processes.h"
+#include "view/prometheus/processes.h"
 
-#include "view/prometheus_labels.h"
+#include "view/prometheus/labels.h"
 
 #include <fmt/format.h>
 #include <unordered_set>
