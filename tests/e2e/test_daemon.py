@@ -11,14 +11,13 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 import time
 import unittest
 
 from daemon import TEXTFILES, UNIT, USER, Daemon, Place, capability_mask, setting, with_capabilities
 from interpreters import all_interpreters
 from processes import PROJECT, Deadline
-from run_e2e import SKIPPED, reason_to_skip
+from run_e2e import run_tests
 from targets import HOLDER, PYTHON, bpf_objects, bpf_objects_of, started
 
 HOLDS = 400
@@ -356,7 +355,4 @@ class Installed(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    if reason := reason_to_skip():
-        print("SKIP:", reason)
-        sys.exit(SKIPPED)
-    unittest.main()
+    run_tests()

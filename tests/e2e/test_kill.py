@@ -18,7 +18,7 @@ import time
 import unittest
 
 from processes import Deadline, Tool, watches
-from run_e2e import SKIPPED, reason_to_skip
+from run_e2e import run_tests
 from targets import ask, bpf_objects, bpf_objects_of, python
 
 TIMES = 100
@@ -183,7 +183,4 @@ class Killed(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    if reason := reason_to_skip():
-        print("SKIP:", reason)
-        sys.exit(SKIPPED)
-    unittest.main()
+    run_tests()

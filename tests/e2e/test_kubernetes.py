@@ -6,14 +6,13 @@
 
 import os
 import re
-import sys
 import tempfile
 import time
 import unittest
 
 import pod
 from processes import Deadline
-from run_e2e import SKIPPED, reason_to_skip
+from run_e2e import run_tests
 from targets import PYTHON, started
 
 LEAK_S = 60
@@ -82,8 +81,4 @@ class InAPod(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    skip = reason_to_skip()
-    if skip:
-        print("SKIP:", skip)
-        sys.exit(SKIPPED)
-    unittest.main()
+    run_tests()

@@ -13,13 +13,12 @@ import re
 import shlex
 import shutil
 import subprocess
-import sys
 import tempfile
 import unittest
 
 from namespaces import cgroup
 from processes import TOOL, Deadline, Tool, process_row, watches
-from run_e2e import SKIPPED, reason_to_skip
+from run_e2e import run_tests
 from targets import CHURN, HOLDER, PYTHON, ask, python, started
 from test_top import Terminal
 
@@ -292,8 +291,5 @@ class HostileReport(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    skip = reason_to_skip() or next(("needs " + each for each in ("tmux", "promtool") if not shutil.which(each)), None)
-    if skip:
-        print("SKIP:", skip)
-        sys.exit(SKIPPED)
-    unittest.main()
+    absent = [each for each in ("tmux", "promtool") if not shutil.which(each)]
+    run_tests("needs " + ", ".join(absent) if absent else None)

@@ -16,7 +16,7 @@ import uuid
 from interpreters import all_interpreters
 from namespaces import cgroup, overlay, python_below
 from processes import TOOL, Deadline, Tool, process_row, watches
-from run_e2e import SKIPPED, reason_to_skip
+from run_e2e import run_tests
 from targets import PYTHON, WAITING_HOLDER, started
 
 TASKS = 23
@@ -227,8 +227,4 @@ class Ourselves(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    skip = reason_to_skip()
-    if skip:
-        print("SKIP:", skip)
-        sys.exit(SKIPPED)
-    unittest.main()
+    run_tests()

@@ -11,13 +11,12 @@ and end many, which would be weighed as ours. ASYNCLEAK_SOAK_OPTIONS: in place o
 import os
 import signal
 import subprocess
-import sys
 import tempfile
 import time
 import unittest
 
 from processes import TOOL, Deadline, stop
-from run_e2e import SKIPPED, reason_to_skip
+from run_e2e import run_tests
 from soak import JOBS_PER_MINUTE, SERVICES, World, cpu_s, descriptors, elements, rss_bytes, slope
 
 MINUTES = float(os.environ.get("ASYNCLEAK_SOAK_MINUTES", "15"))
@@ -115,8 +114,4 @@ class Soak(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    skip = reason_to_skip()
-    if skip:
-        print("SKIP:", skip)
-        sys.exit(SKIPPED)
-    unittest.main()
+    run_tests()

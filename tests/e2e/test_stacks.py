@@ -4,11 +4,10 @@
     test_stacks.py [-v] [TEST...]    unittest's own options; needs root, else it exits 77 (skipped)
 """
 
-import sys
 import unittest
 
 from processes import Deadline, Tool, watches
-from run_e2e import SKIPPED, reason_to_skip
+from run_e2e import run_tests
 from targets import ask, python
 
 DEPTHS = (10, 20, 40, 80, 200)
@@ -61,8 +60,4 @@ class Deep(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    skip = reason_to_skip()
-    if skip:
-        print("SKIP:", skip)
-        sys.exit(SKIPPED)
-    unittest.main()
+    run_tests()
