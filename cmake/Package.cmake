@@ -29,12 +29,10 @@ packaged(lib/systemd/system ${systemd}/asyncleak-top.service)
 packaged(lib/sysusers.d ${compressed}/sysusers/asyncleak-top.conf)
 packaged(lib/tmpfiles.d ${compressed}/tmpfiles/asyncleak-top.conf)
 packaged(/etc/default ${compressed}/default/asyncleak-top)
-# One more capability, for whoever has such a kernel: docs/fleet.md.
-packaged(share/asyncleak-top/systemd ${systemd}/linux-before-6.10.conf)
 # For the machine with the servers, which need not be this one: Debian's prometheus has no folder of rules.
 packaged(share/asyncleak-top/prometheus deploy/prometheus/rules.yml)
 packaged(share/asyncleak-top/grafana deploy/grafana/asyncleak-top.json)
-packaged(share/asyncleak-top/systemd ${systemd}/linux-before-6.10.conf)
+packaged(share/asyncleak-top/systemd ${systemd}/cap-sys-admin.conf)
 
 set(CPACK_GENERATOR DEB)
 set(CPACK_PACKAGE_NAME asyncleak-top)

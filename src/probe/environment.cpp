@@ -1,6 +1,7 @@
 #include "probe/environment.h"
 
 #include "probe/attachment.h"
+#include "probe/mmap_watch.h"
 #include "probe/privileges.h"
 #include "util/handle.h"
 
@@ -100,6 +101,12 @@ Check check_permission() {
           how_to_grant(refused ? "CAP_SYS_ADMIN, which this kernel wants for uprobes" : "what is missing")};
 }
 
+Check check_events() {
+  const auto watch = MmapWatch::make();
+  if (watch) return {"events", true, "new processes are heard of at once", ""};
+  return {"events", false, watch.error().message, watch.error().advice};
+}
+
 Check check_lockdown() {
   std::ifstream file("/sys/kernel/security/lockdown");
   std::string modes;
@@ -115,6 +122,7 @@ std::vector<Check> check_thoroughly() {
   auto checks = check_environment();
   checks.push_back(check_reach());
   checks.push_back(check_permission());
+  checks.push_back(check_events());
   return checks;
 }
 

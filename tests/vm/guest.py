@@ -13,6 +13,7 @@ import signal
 import socket
 import struct
 import subprocess
+import sys
 import time
 import traceback
 
@@ -20,6 +21,14 @@ TESTS = "/asyncleak/tests"
 TOOL = "/asyncleak/asyncleak-top"
 PATIENCE = "8"  # an emulated processor is so much slower than the deadlines of tests/e2e suppose
 HUNG_S = 600
+
+BUSY = """import asyncio
+async def job():
+    await asyncio.sleep(0.01)
+async def main():
+    while True:
+        await asyncio.create_task(job())
+asyncio.run(main())"""
 
 libc = ctypes.CDLL(None, use_errno=True)
 
@@ -87,6 +96,28 @@ def scenario(name, interpreter):
     return e2e("run_e2e.py", "--scenario", name, "--interpreter", interpreter)
 
 
+def service():
+    """As the unit's user with its capabilities alone, and the drop-in's where doctor asks for that one: tasks count."""
+    sys.path.insert(0, TESTS + "/e2e")
+    import daemon
+
+    unit = daemon.setting("AmbientCapabilities")
+    status, said = run(*daemon.with_capabilities(unit), TOOL, "doctor")
+    if status != 0 and "missing CAP_SYS_ADMIN" in said:
+        daemon.UNIT = "/asyncleak/deploy/systemd/cap-sys-admin.conf"
+        unit += daemon.setting("AmbientCapabilities")
+        status, said = run(*daemon.with_capabilities(unit), TOOL, "doctor")
+    if status != 0:
+        return 1, said
+    with subprocess.Popen(["/usr/bin/python3", "-c", BUSY]) as busy:
+        options = ("--json", "-n", "4", "-p", str(busy.pid))
+        status, frames = run(*daemon.with_capabilities(unit), TOOL, *options)
+        busy.kill()
+    created = [int(number) for number in re.findall(r'"created_total":(\d+)', frames)]
+    said += "as a service: %s; created: %s" % (" ".join(unit), created)
+    return (0 if status == 0 and max(created, default=0) > 0 else 1), said + ("" if created else frames)
+
+
 def refusal():
     """One line that says what is missing, status 3, and neither data nor a half-started session."""
     status, said = run(TOOL, "--batch", "-n", "1")
@@ -118,6 +149,7 @@ RUNGS = {
     "census": lambda: e2e("test_census.py", "-v", "AtRest.test_states__machine", "AtRest.test_transports__machine"),
     "memory": lambda: e2e("test_memory.py", "-v", "Truth.test_ways__machine"),
     "memory-3.14": lambda: e2e("test_memory.py", "-v", "Truth.test_ways__debian_3_14"),
+    "service": service,
     "refusal": refusal,
     "complaints": complaints,
 }

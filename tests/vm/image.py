@@ -13,7 +13,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 TESTS = os.path.dirname(HERE)
 # What the interpreters' packages have and no test imports: half of an image that lies in memory.
 UNNEEDED = ("test", "lib2to3", "idlelib", "tkinter", "turtledemo", "pydoc_data", "ensurepip", "config-*", "uvloop*")
-COMMANDS = ("sh", "chroot", "sleep", "cat", "true")
+COMMANDS = ("sh", "chroot", "sleep", "cat", "true", "setpriv")
 
 
 def libraries_of(files):
@@ -73,6 +73,7 @@ def make(folder, tool, load_test, fleet):
     image.put(tool, "/asyncleak/asyncleak-top", executable=True)
     image.put(load_test, "/asyncleak/load_test", executable=True)
     image.put_tree(TESTS + "/e2e", "/asyncleak/tests/e2e")
+    image.put_tree(os.path.dirname(TESTS) + "/deploy/systemd", "/asyncleak/deploy/systemd")
     root = os.path.join(fleet, "forky")
     for part in ("bin", "lib", "lib64", "usr/lib64", "usr/bin/python3.14", "usr/lib/python3.14", "usr/lib/x86_64-linux-gnu"):
         source, place = os.path.join(root, part), "/asyncleak/fleet/forky/" + part

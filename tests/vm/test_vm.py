@@ -28,10 +28,10 @@ PROCESSOR = "max,-cx16"
 MACHINE_S = 900
 MEMORY_MB = 2048
 
-WORKS = ("doctor", "load", "tasks", "tasks-3.14", "reinit", "stacks", "census", "memory", "memory-3.14", "complaints")
+WORKS = ("doctor", "load", "tasks", "tasks-3.14", "reinit", "stacks", "census", "memory", "memory-3.14", "service", "complaints")
 REFUSED = ("refusal", "complaints")
 RUNGS = {"bullseye": REFUSED, "bookworm": WORKS, "trixie": WORKS, "sid": WORKS}
-COLUMNS = ("doctor", "load", "tasks", "tasks-3.14", "reinit", "stacks", "census", "memory", "memory-3.14")
+COLUMNS = ("doctor", "load", "tasks", "tasks-3.14", "reinit", "stacks", "census", "memory", "memory-3.14", "service")
 
 
 class Machine:
