@@ -106,9 +106,9 @@ std::optional<std::string> contradiction_of_files(const Options& options) {
     if (std::ranges::find(formats, summary.format) == formats.end()) {
       return fmt::format("--summary {}: the formats are table, json, junit, github and none", summary.format);
     }
-    if (const auto missing = directory_missing("--summary", summary.file)) return missing;
+    if (auto missing = directory_missing("--summary", summary.file)) return missing;
   }
-  if (const auto missing = directory_missing("--record", options.record)) return missing;
+  if (auto missing = directory_missing("--record", options.record)) return missing;
   return directory_missing("--prom-textfile", metrics);
 }
 
@@ -122,7 +122,7 @@ bool tells_nothing(const Options& options) {
 }
 
 std::optional<std::string> find_contradiction(const Options& options) {
-  if (const auto wrong = contradiction_of_arguments(options)) return wrong;
+  if (auto wrong = contradiction_of_arguments(options)) return wrong;
   if (options.command == Command::inspect && options.inspect.redact && !options.inspect.values)
     return "--redact goes with --locals";
   if (options.memory == MemoryMode::objects && options.memory_lines) return "--memory-lines goes with -m malloc or all";

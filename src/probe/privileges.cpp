@@ -53,8 +53,8 @@ void append_held(std::vector<cap_value_t>& out, const Capabilities& held, const 
   std::ranges::copy_if(wanted, std::back_inserter(out), [&](auto each) { return has(held, each); });
 }
 
-// The kernels of Debian and Ubuntu open no perf event at all without CAP_SYS_ADMIN where this is above 2, which is their
-// default ("security,perf: Allow further restriction of perf_event_open"); to others it means no more than 2.
+// The kernels of Debian and Ubuntu open no perf event at all without CAP_SYS_ADMIN where this is above 2, which is
+// their default ("security,perf: Allow further restriction of perf_event_open"); to others it means no more than 2.
 bool restricts_perf_events() {
   std::ifstream file("/proc/sys/kernel/perf_event_paranoid");
   int level = 0;
@@ -65,7 +65,8 @@ bool restricts_perf_events() {
 // bpf_uprobe_multi_link_attach); a probe through perf_event_open wants CAP_SYS_ADMIN since CVE-2025-38466
 // (kernel/events/core.c, perf_uprobe_event_init). It stands in for the others, too, where those are not held.
 bool needs_admin(const Capabilities& held) {
-  return !attaches_many() || restricts_perf_events() || !has(held, CAP_BPF) || !has(held, CAP_PERFMON) || !has(held, checkpoint_restore);
+  return !attaches_many() || restricts_perf_events() || !has(held, CAP_BPF) || !has(held, CAP_PERFMON) ||
+         !has(held, checkpoint_restore);
 }
 
 // What could come back by execve(2). Only root, or CAP_SETPCAP, may empty the bounding set.
