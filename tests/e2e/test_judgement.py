@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The corpus (tests/cases): leaks are named within half a minute, and nothing else ever is.
+"""The corpus (tests/cases): leaks are named within half a minute, containers a little later, and nothing else ever is.
 
     test_judgement.py [-v]    unittest's own options; needs root, else it exits 77 (skipped), and the packages of
                               tools/install-packages test, else it fails with their names. About four minutes.
@@ -13,18 +13,24 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(
 
 import interpreters
 import judge
-from corpus import HEALTHY, LEAKING, OF_HINTS, PROGRAMS
+from corpus import HEALTHY, LEAKING, MEMORY, OF_HINTS, PROGRAMS
 from run_e2e import run_tests
 
 FOUND_WITHIN_S = 30
-FOUND = 0.9  # of the leaks; growing containers take some 35 s, docs/judgement.md has the figures
+# A container has a row once it has grown for some looks, and is judged from then on: docs/judgement.md has the figures.
+CONTAINER_FOUND_WITHIN_S = 42
+MISSED = 1  # executor_backlog: whether a queue whose head moves ever drains takes longer to see
 ATTACH_S = 10  # to forty-five processes
-LEAKING_S = ATTACH_S + FOUND_WITHIN_S + max(case.begins_s for case in LEAKING)
+LEAKING_S = ATTACH_S + CONTAINER_FOUND_WITHIN_S + max(case.begins_s for case in LEAKING)
 HEALTHY_S = int(os.environ.get("ASYNCLEAK_HEALTHY_SECONDS", "150"))
 
 
 def machine():
     return next(each for each in interpreters.all_interpreters() if each.name == "machine")
+
+
+def found_within_s(case):
+    return CONTAINER_FOUND_WITHIN_S if MEMORY in case.kinds else FOUND_WITHIN_S
 
 
 def sentence(moment_and_finding):
@@ -52,10 +58,10 @@ class Judgement(unittest.TestCase):
         late = [
             "%s: %s" % (each.name, "not found" if each.found_s is None else "found after %.0f s" % each.found_s)
             for each in outcomes
-            if each.found_s is None or each.found_s > FOUND_WITHIN_S
+            if each.found_s is None or each.found_s > found_within_s(each.case)
         ]
-        if len(late) > (1 - FOUND) * len(outcomes):
-            self.none(late, "leaks not named within %d s" % FOUND_WITHIN_S)
+        if len(late) > MISSED:
+            self.none(late, "leaks not named in time")
         self.none(wrong, "leaks named that are none, or are not the cause")
 
     def test_healthy_programs_and_twins_are_left_alone(self):
