@@ -137,7 +137,7 @@ class Names(unittest.TestCase):
         self.assertEqual(described, keys)
 
     def test_metrics(self):
-        files = sorted(glob.glob(os.path.join(PROJECT, "src", "view", "prometheus*.cpp")))
+        files = sorted(glob.glob(os.path.join(PROJECT, "src", "view", "prometheus", "*.cpp")))
         written = [name for file in files for name in re.findall(r'"(asyncleak_\w+)"', read(file))]
         described = items(man_section("METRICS"), "Va")
         self.assertEqual(sorted(described), sorted(written))
