@@ -43,6 +43,9 @@ def one_frame(*options):
 
 
 class Roots(unittest.TestCase):
+    # A user namespace may mount /proc only where one is mounted whole; a machine's may have parts that are covered.
+    WHOLE_PROC = ("unshare", "--mount", "sh", "-c", 'mount -t proc proc /proc && exec "$@"', "sh")
+
     def check(self, version, *argv, inside=True):
         """Tasks made under our eyes are counted to the last one, and the process is called what it is."""
         with started(*argv, "-c", HOLDER) as target:
@@ -73,7 +76,7 @@ class Roots(unittest.TestCase):
 
     def test_user_namespace(self):
         unshare = ("unshare", "--user", "--map-root-user", "--pid", "--fork", "--mount-proc")
-        self.check(sys.version_info[:2], *unshare, PYTHON)
+        self.check(sys.version_info[:2], *self.WHOLE_PROC, *unshare, PYTHON)
 
     def test_chroot_in_a_pid_namespace(self):
         for version in ((3, 9), (3, 15)):
@@ -86,7 +89,7 @@ class Roots(unittest.TestCase):
             with self.subTest(version):
                 other = fleet(version)
                 self.check(
-                    version, "bwrap", "--unshare-all", "--ro-bind", other.root, "/", "--proc", "/proc",
+                    version, *self.WHOLE_PROC, "bwrap", "--unshare-all", "--ro-bind", other.root, "/", "--proc", "/proc",
                     "--dev", "/dev", "--tmpfs", "/tmp", other.executable,
                 )  # fmt: skip
 
@@ -150,13 +153,12 @@ class Pods(Grouped, unittest.TestCase):
 
     NAMESPACE = "/run/secrets/kubernetes.io/serviceaccount"
 
-    def pod(self, prepare, environment="HOSTNAME=web-0", uts="--uts"):
+    def pod(self, prepare, environment="HOSTNAME=web-0", uts=("unshare", "--uts")):
         """The row of a process in a pod whose root PREPARE, a shell script, has completed."""
         groups = ["kubepods-burstable-pod%s.slice" % self.uid.replace("-", "_"), "cri-containerd-%s.scope" % self.id]
         script = "set -e; mount -t tmpfs none /run; mkdir -p {0}; {1}; exec env -u HOSTNAME {2} {3} \"$@\""
         script = script.format(self.NAMESPACE, prepare, environment, PYTHON)
-        options = ["--mount", *filter(None, [uts])]
-        return self.described(groups, "unshare", *options, "sh", "-c", script, "sh")
+        return self.described(groups, *uts, "unshare", "--mount", "sh", "-c", script, "sh")
 
     def check_pod(self, row, **wanted):
         self.check(row, container=self.short, container_runtime="containerd", pod_uid=self.uid, **wanted)
@@ -166,12 +168,15 @@ class Pods(Grouped, unittest.TestCase):
         self.check_pod(self.pod(prepare), pod="web-0", namespace="shop")
 
     def test_name_from_the_root(self):
-        prepare = "echo web-1 > /run/hostname; mount --bind /run/hostname /etc/hostname"
+        layers = "lowerdir=/etc,upperdir=/run/upper,workdir=/run/work"
+        prepare = "mkdir /run/upper /run/work; mount -t overlay -o %s none /etc; echo web-1 > /etc/hostname" % layers
         self.check_pod(self.pod(prepare, environment=""), pod="web-1")
 
     def test_host_network(self):
-        """The node's own host name is not the pod's."""
-        self.check_pod(self.pod("printf shop > %s/namespace" % self.NAMESPACE, uts=""), namespace="shop")
+        """The node's own host name is not the pod's. The machine's UTS namespace is that of its kernel threads."""
+        of_the_machine = ("nsenter", "--uts=/proc/2/ns/uts")
+        row = self.pod("printf shop > %s/namespace" % self.NAMESPACE, uts=of_the_machine)
+        self.check_pod(row, namespace="shop")
 
     def test_what_could_block_is_not_opened(self):
         self.check_pod(self.pod("mkfifo %s/namespace" % self.NAMESPACE), pod="web-0")
