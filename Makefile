@@ -30,7 +30,8 @@ run: build ## a leaking demo service and the live view on the whole machine (roo
 test: $(BUILD)/build.ninja ## every test; the root rungs attach real uprobes to real interpreters (root)
 	@tools/install-packages build test
 	@cmake --build $(BUILD)
-	@ctest --test-dir $(BUILD) --output-on-failure -j 6
+	@ctest --test-dir $(BUILD) --output-on-failure -j 6 --output-junit tests.xml || { \
+	  tools/failed-tests $(BUILD)/tests.xml; exit 1; }
 
 unit: $(BUILD)/build.ninja ## the tests that need neither root nor other interpreters
 	@cmake --build $(BUILD)
