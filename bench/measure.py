@@ -16,7 +16,7 @@ PROJECT = os.path.dirname(BENCH)
 sys.path.insert(0, os.path.join(PROJECT, "tests", "e2e"))
 
 import interpreters  # noqa: E402
-from processes import Deadline, Tool, watches  # noqa: E402
+from processes import Deadline, Tool, end, watches  # noqa: E402
 
 FLOOR = os.environ.get("ASYNCLEAK_FLOOR", os.path.join(PROJECT, "build", "bench-floor"))
 TARGET_CPU, TOOL_CPU = "1", "0"
@@ -52,9 +52,7 @@ class Workload:
         return json.loads(self.process.stdout.readline())
 
     def close(self):
-        if self.process.poll() is None:
-            self.process.kill()
-        self.process.wait()
+        end(self.process)
         self.process.stdin.close()
         self.process.stdout.close()
 

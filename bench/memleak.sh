@@ -9,20 +9,14 @@ dir=$1
 packages='libbpf-tools libc6 libelf1t64 zlib1g libzstd1'
 [ ! -x "$dir/memleak" ] || exit 0
 
-# shellcheck disable=SC2016 # apt's own variable
-mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' | grep -v security | head -n 1)
-[ -n "$mirror" ] || { echo "memleak.sh: apt knows no mirror here: run apt-get update" >&2; exit 1; }
+say() { echo "memleak.sh: $*" >&2; }
+# shellcheck source=tests/e2e/archive.sh
+. "$(dirname "$0")/../tests/e2e/archive.sh"
+find_mirror
 state=$dir/.apt
 rm -rf "$state" "$dir/root"
-mkdir -p "$state/lists/partial" "$state/cache/archives/partial" "$dir/root"
-: > "$state/status"
-echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror trixie main" > "$state/sources.list"
-cat > "$state/apt.conf" << CONF
-Dir::Etc::sourcelist "$state/sources.list"; Dir::Etc::sourceparts "/dev/null"; Dir::Etc::main "/dev/null";
-Dir::Etc::parts "/dev/null"; Dir::Etc::preferencesparts "/dev/null"; Dir::State "$state";
-Dir::State::lists "$state/lists"; Dir::State::status "$state/status"; Dir::Cache "$state/cache";
-APT::Sandbox::User "root"; Acquire::Languages "none"; Acquire::Retries "3";
-CONF
+mkdir -p "$dir/root"
+write_apt_config "$state" trixie
 export APT_CONFIG="$state/apt.conf"
 apt-get update -qq
 # shellcheck disable=SC2086 # a list of words

@@ -1,6 +1,7 @@
 #include "cli/finding_log.h"
 
 #include "model/why.h"
+#include "util/text.h"
 
 #include <fmt/format.h>
 #include <algorithm>
@@ -12,10 +13,6 @@ namespace {
 
 // Each time: a log is read by people, and a thousand coroutines that overload at once are one event.
 constexpr std::size_t most_lines = 20;
-
-std::string identity_of(const Finding& finding) {
-  return fmt::format("{}\n{}\n{}\n{}\n{}", finding.kind, finding.pid, finding.site, finding.coroutine, finding.file);
-}
 
 // Name and PID, and the service it belongs to: "python3[4242] (shop.service)".
 std::string process_text(const Report& report, pid_t pid) {
@@ -50,9 +47,9 @@ void shorten(std::vector<LogLine>& lines) {
 
 std::vector<LogLine> FindingLog::update(const Report& report) {
   std::vector<LogLine> lines;
-  std::map<std::string, Standing> now;
+  std::map<FindingKey, Standing> now;
   for (const auto& finding : report.findings) {
-    const auto [entry, added] = now.try_emplace(identity_of(finding), Standing{finding.severity, "", finding.since_s});
+    const auto [entry, added] = now.try_emplace(key_of(finding), Standing{finding.severity, "", finding.since_s});
     if (!added) continue;
     Standing& current = entry->second;
     current.subject = subject_of(report, finding);
@@ -61,8 +58,8 @@ std::vector<LogLine> FindingLog::update(const Report& report) {
       lines.push_back(begun(finding, current.subject));
     }
   }
-  for (const auto& [identity, before] : standing_) {
-    if (now.contains(identity)) continue;
+  for (const auto& [key, before] : standing_) {
+    if (now.contains(key)) continue;
     lines.push_back({Level::info, fmt::format("ended: {}, after {}", before.subject,
                                               duration_in_words(before.since_s + report.interval_s))});
   }
@@ -73,14 +70,11 @@ std::vector<LogLine> FindingLog::update(const Report& report) {
 
 std::string status_text(const Report& report) {
   const auto leaks = std::ranges::count(report.findings, Severity::leak, &Finding::severity);
-  const auto count = [](auto number, std::string_view noun) {
-    return fmt::format("{} {}{}", number, noun, number == 1 ? "" : "s");
-  };
-  return fmt::format("{}, {}, {}, {}, {} lost",
-                     fmt::format("{} process{}", report.processes.size(), report.processes.size() == 1 ? "" : "es"),
-                     count(report.sites.size(), "site"), count(leaks, "leak"),
-                     count(static_cast<std::ptrdiff_t>(report.findings.size()) - leaks, "warning"),
-                     count(report.dropped_total, "event"));
+  const auto warnings = report.findings.size() - static_cast<std::size_t>(leaks);
+  return fmt::format("{}, {}, {}, {}, {} lost", format_counted(report.processes.size(), "process"),
+                     format_counted(report.sites.size(), "site"),
+                     format_counted(static_cast<std::uint64_t>(leaks), "leak"), format_counted(warnings, "warning"),
+                     format_counted(report.dropped_total, "event"));
 }
 
 }  // namespace asyncleak::cli

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "cli/log.h"
+#include "model/finding_key.h"
 #include "model/report.h"
 
 #include <map>
@@ -28,7 +29,7 @@ class FindingLog {
     std::string subject;
     double since_s = 0;
   };
-  std::map<std::string, Standing> standing_;
+  std::map<FindingKey, Standing> standing_;
 };
 
 // "12 processes, 40 sites, 1 leak, 2 warnings, 0 events lost".

@@ -1,7 +1,5 @@
 #include "model/outcome.h"
 
-#include "model/site_key.h"
-
 #include <algorithm>
 #include <set>
 
@@ -11,18 +9,6 @@ namespace {
 // From the last look at a living process to the news of its end: the loop cancels what is left and closes, the
 // interpreter finalises. Longer, and the tasks ended before the program did.
 constexpr std::int64_t least_grace_ns = 2'000'000'000;
-
-// Findings about a process have no site; those made before sites had keys tell themselves apart by their names.
-std::string site_of(const Finding& finding) {
-  if (!finding.site.empty()) return finding.site;
-  SiteIdentity identity;
-  identity.kind = finding.kind;
-  identity.coroutine = finding.coroutine;
-  identity.file = finding.file;
-  identity.line = finding.line;
-  identity.created_at = finding.created_at;
-  return site_key(identity);
-}
 
 // A PID that is used again lives.
 std::set<pid_t> ended_in(const Report& report) {
@@ -53,7 +39,7 @@ void Outcome::add(const Report& report) {
   last_wall_ns_ = report.wall_ns;
   last_ns_ = report.monotonic_ns;
   for (const Finding& finding : report.findings) {
-    const auto [entry, fresh] = all_.try_emplace(Key(finding.kind, finding.pid, site_of(finding)));
+    const auto [entry, fresh] = all_.try_emplace(key_of(finding));
     PastFinding& past = entry->second;
     if (fresh) {
       past.first_wall_ns = report.wall_ns;

@@ -4,13 +4,13 @@
 // knows no thresholds. Bounded: of more findings than it can keep, those that matter least are counted only.
 #pragma once
 
+#include "model/finding_key.h"
 #include "model/report.h"
 
 #include <cstddef>
 #include <cstdint>
 #include <map>
 #include <string>
-#include <tuple>
 #include <vector>
 
 namespace asyncleak {
@@ -41,13 +41,11 @@ class Outcome {
   [[nodiscard]] double watched_s() const { return static_cast<double>(last_ns_ - first_ns_) / 1e9; }
 
  private:
-  using Key = std::tuple<std::string, pid_t, std::string>;  // kind, process, site
-
   void update_standing(const Report& report, std::int64_t grace_ns);
   void forget_the_least();
 
   std::size_t limit_;
-  std::map<Key, PastFinding> all_;
+  std::map<FindingKey, PastFinding> all_;
   std::map<pid_t, std::int64_t> ended_ns_;  // when they were first seen to have ended
   std::uint64_t left_out_ = 0;
   bool any_ = false;

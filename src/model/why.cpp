@@ -228,11 +228,11 @@ std::string why_allocated_grows(const SiteRow& site, const AllocationEvidence& e
 
 std::string why_buffered_grows(const SiteRow& site, const BufferEvidence& evidence) {
   return fmt::format(
-      "{} written to {} transport{} `{}`{} are not sent; {}/min over {}; the peer reads more slowly: await "
+      "{} written to {} {} `{}`{} are not sent; {}/min over {}; the peer reads more slowly: await "
       "drain() after write(), or drop such a peer",
-      format_bytes(site.buffered_bytes.value_or(0)), format_whole(site.outstanding), site.outstanding == 1 ? "" : "s",
-      to_printable(site.identity->coroutine), place_of(site), format_bytes_change(evidence.trend.growth_per_min),
-      duration_in_words(evidence.trend.window_s));
+      format_bytes(site.buffered_bytes.value_or(0)), format_whole(site.outstanding),
+      plural(site.outstanding, "transport"), to_printable(site.identity->coroutine), place_of(site),
+      format_bytes_change(evidence.trend.growth_per_min), duration_in_words(evidence.trend.window_s));
 }
 
 std::string why_never_awaited(const NeverAwaited& coroutines, std::optional<double> growth_per_min) {

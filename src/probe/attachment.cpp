@@ -63,11 +63,8 @@ bool probe_multi() {
 }
 
 Error attach_error(const std::string& path, std::uint64_t offset, int error_number) {
-  auto error = system_error(fmt::format("attaching a uprobe at {}+0x{:x}", path, offset), error_number);
-  if (error_number == EPERM || error_number == EACCES) {
-    error.message = fmt::format("missing {}: {}", attaches_many() ? "CAP_PERFMON" : "CAP_SYS_ADMIN", error.message);
-    error.advice = how_to_grant(attaches_many() ? "it" : "CAP_SYS_ADMIN, which this kernel wants for uprobes");
-  }
+  auto error = refused(fmt::format("attaching a uprobe at {}+0x{:x}", path, offset), error_number,
+                       attaches_many() ? "CAP_PERFMON" : "CAP_SYS_ADMIN", "uprobes");
   error.kind = ErrorKind::unobservable;
   return error;
 }

@@ -309,7 +309,7 @@ void Catalog::scan(bool again) {
     const auto considered = consider(pid);
     if (!considered && !processes_.contains(pid)) others_.insert(pid);
   }
-  release_unused(monotonic_ns() - keep_unused_ns);
+  if (again) release_unused(monotonic_ns() - keep_unused_ns);
 }
 
 void Catalog::release_unused(std::int64_t oldest_ns) {

@@ -94,7 +94,7 @@ class Catalog {
   ~Catalog();
 
   // Looks at processes not seen before or that called exec since, and forgets those that ended.
-  // AGAIN: at all, for mapping events that were lost.
+  // AGAIN: at all, for mapping events that were lost; and lets go of images that nobody has run for ten minutes.
   void scan(bool again);
   // Looks at one, again if need be. unobservable with the reason when it cannot be watched.
   Result<void> consider(pid_t pid);
@@ -102,8 +102,8 @@ class Catalog {
   Result<void> require(pid_t pid);
   // Attaches to an installation before any process of it runs, so that the first task is seen.
   Result<void> prepare(const std::string& executable);
-  // Lets go of images that no process has run since OLDEST_NS (CLOCK_MONOTONIC), their probes included. scan() does so
-  // after ten minutes: a machine that gets a new image with each deploy must not run out of their numbers.
+  // Lets go of images that no process has run since OLDEST_NS (CLOCK_MONOTONIC), their probes included: a machine
+  // that gets a new image with each deploy must not run out of their numbers.
   void release_unused(std::int64_t oldest_ns);
   // Checks layouts against living processes; detaches what does not fit.
   void check_layouts();

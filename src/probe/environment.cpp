@@ -10,12 +10,12 @@
 #include <sys/syscall.h>
 #include <sys/utsname.h>
 #include <unistd.h>
-#include <array>
 #include <cerrno>
 #include <cstdint>
+#include <filesystem>
 #include <fstream>
 #include <string>
-#include <string_view>
+#include <system_error>
 
 namespace asyncleak::probe {
 
@@ -53,13 +53,12 @@ Check check_uprobes() {
 // In another PID namespace than the machine's own (include/linux/proc_ns.h, PROC_PID_INIT_INO) /proc has other numbers
 // than the kernel side sees, and not every process.
 Check check_pid_namespace() {
-  constexpr std::string_view of_machine = "pid:[4026531836]";
-  std::array<char, 64> target{};
-  const ssize_t length = readlink("/proc/self/ns/pid", target.data(), target.size());
-  if (length < 0) return {"PIDs", false, system_error("/proc/self/ns/pid", errno).message, "mount /proc"};
-  const std::string_view name(target.data(), static_cast<std::size_t>(length));
-  if (name == of_machine) return {"PIDs", true, "those of the machine", ""};
-  return {"PIDs", false, fmt::format("in a PID namespace of its own ({})", name),
+  constexpr const char* link = "/proc/self/ns/pid";
+  std::error_code error;
+  const auto name = std::filesystem::read_symlink(link, error);
+  if (error) return {"PIDs", false, system_error(link, error.value()).message, "mount /proc"};
+  if (name == "pid:[4026531836]") return {"PIDs", true, "those of the machine", ""};
+  return {"PIDs", false, fmt::format("in a PID namespace of its own ({})", name.native()),
           "run it with the machine's: hostPID: true in Kubernetes, docker run --pid=host"};
 }
 
@@ -93,12 +92,13 @@ Check check_permission() {
   const RaisedPrivileges raised;
   const Fd event(static_cast<int>(syscall(SYS_perf_event_open, &attributes, getpid(), -1, -1, PERF_FLAG_FD_CLOEXEC)));
   if (event) return {"attaching", true, "a uprobe can be opened", ""};
-  const int error = errno;
-  const bool refused = (error == EACCES || error == EPERM) && missing_privileges().empty();
-  return {"attaching", false,
-          fmt::format("{}a uprobe cannot be opened: {}", refused ? "missing CAP_SYS_ADMIN: " : "",
-                      system_error("perf_event_open", error).message),
-          how_to_grant(refused ? "CAP_SYS_ADMIN, which this kernel wants for uprobes" : "what is missing")};
+  constexpr const char* what = "a uprobe cannot be opened: perf_event_open";
+  const int code = errno;
+  if (!missing_privileges().empty()) {
+    return {"attaching", false, system_error(what, code).message, how_to_grant("what is missing")};
+  }
+  const Error error = refused(what, code, "CAP_SYS_ADMIN", "uprobes");
+  return {"attaching", false, error.message, error.advice};
 }
 
 Check check_events() {

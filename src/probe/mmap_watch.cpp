@@ -32,15 +32,6 @@ Fd open_dummy_event(int cpu) {
   return Fd(static_cast<int>(syscall(SYS_perf_event_open, &attributes, -1, cpu, -1, PERF_FLAG_FD_CLOEXEC)));
 }
 
-Error refusal(int error) {
-  Error refused = system_error("watching for new mappings (perf_event_open)", error);
-  if (error != EACCES && error != EPERM) return refused;
-  refused.message = "missing CAP_SYS_ADMIN: " + refused.message;
-  refused.advice = how_to_grant("CAP_SYS_ADMIN, which this kernel wants for perf events (kernel.perf_event_paranoid)");
-  refused.kind = ErrorKind::unobservable;
-  return refused;
-}
-
 // PERF_RECORD_MMAP2 up to the file name: include/uapi/linux/perf_event.h.
 struct Mmap2Record {
   perf_event_header header;
@@ -85,7 +76,8 @@ Result<MmapWatch> MmapWatch::make() {
     ring->fd = open_dummy_event(cpu);
     if (!ring->fd) {
       if (errno == ENODEV) continue;  // an offline CPU
-      return fail(refusal(errno));
+      return fail(refused("watching for new mappings (perf_event_open)", errno, "CAP_SYS_ADMIN",
+                          "perf events (kernel.perf_event_paranoid)"));
     }
     ring->bytes = static_cast<std::size_t>(sysconf(_SC_PAGESIZE)) * (ring_pages + 1);
     void* shared = mmap(nullptr, ring->bytes, PROT_READ | PROT_WRITE, MAP_SHARED, ring->fd.get(), 0);

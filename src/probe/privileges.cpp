@@ -121,6 +121,14 @@ std::string how_to_grant(const std::string& names) {
   return fmt::format("run as root (sudo asyncleak-top), or grant {}: see SECURITY in asyncleak-top(8)", names);
 }
 
+Error refused(std::string_view what, int code, std::string_view capability, std::string_view purpose) {
+  Error error = system_error(what, code);
+  if (code != EACCES && code != EPERM) return error;
+  return {fmt::format("missing {}: {}", capability, error.message),
+          how_to_grant(fmt::format("{}, which this kernel wants for {}", capability, purpose)),
+          ErrorKind::unobservable};
+}
+
 struct RaisedPrivileges::Before {
   Capabilities set;
 };

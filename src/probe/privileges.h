@@ -8,6 +8,7 @@
 
 #include <memory>
 #include <string>
+#include <string_view>
 
 namespace asyncleak::probe {
 
@@ -19,6 +20,10 @@ namespace asyncleak::probe {
 
 // What a user has to do about a missing one; NAMES: as cap_from_text(3) takes them.
 [[nodiscard]] std::string how_to_grant(const std::string& names);
+
+// What the kernel answered with CODE. Where that speaks of permission: CAPABILITY is missing, which this kernel wants
+// for PURPOSE; kind unobservable.
+[[nodiscard]] Error refused(std::string_view what, int code, std::string_view capability, std::string_view purpose);
 
 // For good, for this thread and those it will start: all others are given up, also for what would be executed, no new
 // ones can be gained, and those for attaching are not in effect. For root its power over other users' files is

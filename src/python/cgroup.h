@@ -1,6 +1,6 @@
 // Which service, container and pod a process belongs to, by the path of its control group. Pure functions.
 //
-// Used by process.cpp and the tests. The names in a path are whatever whoever made the groups chose: a unit and a pod's
+// Used by process_names.cpp. The names in a path are whatever whoever made the groups chose: a unit and a pod's
 // uid can be forged by who may make groups (root, or the owner of a delegated one), never by the process alone.
 // Opens nothing.
 #pragma once

@@ -4,7 +4,6 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <charconv>
@@ -12,6 +11,7 @@
 
 #include "python/proc_text.h"
 #include "util/handle.h"
+#include "util/read_text.h"
 
 namespace asyncleak::python {
 namespace {
@@ -143,16 +143,9 @@ Result<MappedFile> file_of(pid_t pid, const Mapping& mapping) {
 Result<std::string> read_proc(pid_t pid, std::string_view name, std::size_t most_bytes) {
   const Fd fd(open(proc_path(pid, name).c_str(), O_RDONLY | O_CLOEXEC));
   if (!fd) return fail(process_error(pid, name, errno));
-  std::string text;
-  std::array<char, 16384> chunk;
-  while (text.size() < most_bytes) {
-    const ssize_t got = read(fd.get(), chunk.data(), std::min(chunk.size(), most_bytes - text.size()));
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return fail(process_error(pid, name, errno));
-    if (got == 0) break;
-    text.append(chunk.data(), static_cast<std::size_t>(got));
-  }
-  return text;
+  auto text = read_text(fd.get(), most_bytes);
+  if (!text) return fail(process_error(pid, name, errno));
+  return std::move(*text);
 }
 
 std::vector<pid_t> list_processes() {

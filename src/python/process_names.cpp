@@ -5,8 +5,9 @@
 #include "python/target_root.h"
 
 #include <unistd.h>
-#include <array>
 #include <ctime>
+#include <filesystem>
+#include <system_error>
 
 namespace asyncleak::python {
 namespace {
@@ -19,10 +20,9 @@ std::string first_line(std::string_view text) { return std::string(take(text, '\
 // In the machine's own UTS namespace (include/linux/proc_ns.h, PROC_UTS_INIT_INO) the host name is that of the node,
 // which a pod with hostNetwork shares. Where it cannot be told, no name is better than a wrong one.
 bool has_own_hostname(pid_t pid) {
-  const std::string path = "/proc/" + std::to_string(pid) + "/ns/uts";
-  std::array<char, 64> target;
-  const ssize_t length = readlink(path.c_str(), target.data(), target.size());
-  return length > 0 && std::string_view(target.data(), static_cast<std::size_t>(length)) != "uts:[4026531838]";
+  std::error_code error;
+  const auto name = std::filesystem::read_symlink("/proc/" + std::to_string(pid) + "/ns/uts", error);
+  return !error && name != "uts:[4026531838]";
 }
 
 // Kubernetes sets a pod's host name to its name, cut after 63 characters, unless the pod has hostNetwork or asks for

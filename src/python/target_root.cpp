@@ -1,13 +1,13 @@
 #include "python/target_root.h"
 
 #include "util/handle.h"
+#include "util/read_text.h"
 
 #include <fcntl.h>
 #include <linux/openat2.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
-#include <cerrno>
 
 namespace asyncleak::python {
 
@@ -27,17 +27,7 @@ std::optional<std::string> read_in_root(pid_t pid, const char* path, std::size_t
   const std::string same = "/proc/self/fd/" + std::to_string(place.get());
   const Fd file(open(same.c_str(), O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
   if (!file) return std::nullopt;
-  std::string text(most_bytes, '\0');
-  std::size_t done = 0;
-  while (done < most_bytes) {
-    const ssize_t got = read(file.get(), text.data() + done, most_bytes - done);
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return std::nullopt;
-    if (got == 0) break;
-    done += static_cast<std::size_t>(got);
-  }
-  text.resize(done);
-  return text;
+  return read_text(file.get(), most_bytes);
 }
 
 }  // namespace asyncleak::python

@@ -1,7 +1,7 @@
 // Small files inside a target's own root directory: what a container or a pod calls itself.
 //
-// Used by process.cpp. Every name on the way is the target's: no symbolic link leads out of its root, nothing but a
-// regular file is opened (a FIFO would block, a device may act), and no more is read than was asked for.
+// Used by process_names.cpp. Every name on the way is the target's: no symbolic link leads out of its root, nothing but
+// a regular file is opened (a FIFO would block, a device may act), and no more is read than was asked for.
 #pragma once
 
 #include <sys/types.h>

@@ -126,6 +126,14 @@ std::string format_percent(double value) {
   return fmt::format("{:.0f}%", value);
 }
 
+std::string plural(std::uint64_t count, std::string_view noun) {
+  return fmt::format("{}{}", noun, count == 1 ? "" : noun.ends_with('s') ? "es" : "s");
+}
+
+std::string format_counted(std::uint64_t count, std::string_view noun) {
+  return fmt::format("{} {}", count, plural(count, noun));
+}
+
 std::string format_time_utc(std::int64_t wall_ns) {
   constexpr std::int64_t second = 1'000'000'000;
   std::int64_t seconds = wall_ns / second;

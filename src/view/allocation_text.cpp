@@ -13,7 +13,7 @@ namespace asyncleak {
 namespace {
 
 std::string blocks_text(std::uint64_t blocks) {
-  return fmt::format("{} block{}", format_whole(blocks), blocks == 1 ? "" : "s");
+  return fmt::format("{} {}", format_whole(blocks), plural(blocks, "block"));
 }
 
 std::string price_text(const ProcessRow& row) {

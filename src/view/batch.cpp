@@ -43,10 +43,6 @@ class Lines {
   std::size_t width_;
 };
 
-std::string plural(std::uint64_t count, std::string_view noun, std::string_view plural_ending) {
-  return fmt::format("{} {}{}", count, noun, count == 1 ? "" : plural_ending);
-}
-
 std::string or_unknown(const std::optional<double>& value, std::string (*format)(double)) {
   return value ? format(*value) : std::string(unknown_cell);
 }
@@ -60,7 +56,7 @@ std::string text_of(const Line& line) {
 void write_header(Lines& lines, const Report& report) {
   lines.add(fmt::format("asyncleak-top - {} {} up {}, watching {} for {}", to_printable(report.host),
                         format_time_utc(report.wall_ns), format_duration(report.host_uptime_s),
-                        plural(report.processes.size(), "process", "es"), format_duration(report.watched_s)));
+                        format_counted(report.processes.size(), "process"), format_duration(report.watched_s)));
   lines.add(fmt::format("tasks: {} outstanding, {} created/s, {} destroyed/s", report.outstanding,
                         or_unknown(report.created_per_s, format_rate),
                         or_unknown(report.destroyed_per_s, format_rate)));
@@ -117,7 +113,7 @@ void write_table(Lines& lines, const Report& report, const TableOptions& options
     for (std::size_t i = 0; i < shown.size(); ++i) add_cell(line, row[i], widths[i], shown[i].align);
     lines.add(line);
   }
-  if (rows.size() < all) lines.add(fmt::format("... and {}", plural(all - rows.size(), "more site", "s")));
+  if (rows.size() < all) lines.add(fmt::format("... and {}", format_counted(all - rows.size(), "more site")));
 }
 
 // What memory shows of each process: one line a fact, with its process, for grep.

@@ -178,7 +178,7 @@ std::string diff_text(const NamedDifference& diff, const DiffStyle& style) {
                      totals_text(diff.difference) + "\n";
   text += shown.empty() ? "no site changed\n" : table(shown, style);
   if (shown.size() < all) text += fmt::format("... and {} more that changed\n", all - shown.size());
-  if (unchanged > 0) text += fmt::format("{} {} did not change\n", unchanged, unchanged == 1 ? "site" : "sites");
+  if (unchanged > 0) text += format_counted(unchanged, "site") + " did not change\n";
   return text;
 }
 

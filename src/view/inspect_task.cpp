@@ -135,7 +135,7 @@ std::string length_text(const InspectedLocal& local) {
   const bool text = local.type == "str";
   const bool bytes = local.type == "bytes" || local.type == "bytearray" || local.type == "memoryview";
   const std::string_view one = text ? "character" : bytes ? "byte" : "item";
-  return fmt::format("{} {}{}", format_whole(*local.length), one, *local.length == 1 ? "" : "s");
+  return fmt::format("{} {}", format_whole(*local.length), plural(*local.length, one));
 }
 
 std::string creator_text(const std::vector<Frame>& created_at) {

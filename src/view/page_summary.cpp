@@ -17,8 +17,6 @@ std::string rate_text(const std::optional<double>& value) {
   return value ? format_rate(*value) : std::string(unknown_cell);
 }
 
-std::string processes_text(std::size_t count) { return fmt::format("{} process{}", count, count == 1 ? "" : "es"); }
-
 std::string clock_text(std::int64_t wall_ns) {
   const std::time_t seconds = wall_ns / 1'000'000'000;
   std::tm local{};
@@ -50,7 +48,7 @@ Line title_line(const Report& report, const UiState& ui) {
   if (ui.paused) line.push_back({" PAUSED", Role::warn});
   line.push_back({fmt::format(" {} ", clock_text(report.wall_ns)), Role::strong});
   line.push_back({fmt::format("{} up {}, watching {} for {}, every {}", to_printable(report.host),
-                              format_duration(report.host_uptime_s), processes_text(report.processes.size()),
+                              format_duration(report.host_uptime_s), format_counted(report.processes.size(), "process"),
                               format_duration(report.watched_s), format_duration(ui.delay_s))});
   return line;
 }
@@ -106,9 +104,9 @@ std::vector<Line> empty_lines(const Report& report, const UiState& ui) {
   } else if (observed == 0) {
     lines.push_back({{"no asyncio process yet: waiting", Role::strong}});
   } else {
-    lines.push_back(
-        {{fmt::format("no task created since attach in {} watched", processes_text(static_cast<std::size_t>(observed))),
-          Role::strong}});
+    lines.push_back({{fmt::format("no task created since attach in {} watched",
+                                  format_counted(static_cast<std::uint64_t>(observed), "process")),
+                      Role::strong}});
   }
   for (const ProcessRow& row : report.processes) {
     for (const std::string& warning : row.process.warnings) {

@@ -139,18 +139,14 @@ void draw_page(ScreenFrame& frame, const Report& report, const UiState& ui, cons
   }
 }
 
-std::string plural(std::size_t count, std::string_view noun) {
-  return fmt::format("{} {}{}", count, noun, count == 1 ? "" : noun == "process" ? "es" : "s");
-}
-
 // Which rows these are, in which order: what a reader must know before believing the table.
 void draw_status(ScreenFrame& frame, int row, const Report& report, const UiState& ui, std::size_t rows) {
   if (row < 0 || ui.page != Page::table) return;
-  std::string text = plural(rows, ui.by_process ? "process" : "site");
+  std::string text = format_counted(rows, ui.by_process ? "process" : "site");
   if (ui.only_pid) text += fmt::format(" of process {} (Esc: all)", *ui.only_pid);
   if (!ui.filter.empty()) text += fmt::format(" with \"{}\"", to_printable(ui.filter));
   text += fmt::format(" by {}{}", sort_column(ui).title, ui.reversed ? " reversed" : "");
-  if (report.findings.size() > 1) text += fmt::format("; {}", plural(report.findings.size(), "finding"));
+  if (report.findings.size() > 1) text += fmt::format("; {}", format_counted(report.findings.size(), "finding"));
   frame.put(row, 0, cut_right(text, frame.size().columns), Role::dim);
 }
 

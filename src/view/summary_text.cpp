@@ -16,14 +16,11 @@ namespace {
 
 constexpr std::size_t brief_lines = 10;
 
-std::string plural(std::uint64_t count, std::string_view noun) {
-  return fmt::format("{} {}{}", count, noun, count == 1 ? "" : "s");
-}
-
 // "1 leak and 2 warnings"
-std::string counted(std::uint64_t leaks, std::uint64_t warnings) {
-  if (warnings == 0) return plural(leaks, "leak");
-  return leaks == 0 ? plural(warnings, "warning") : plural(leaks, "leak") + " and " + plural(warnings, "warning");
+std::string standing_text(std::uint64_t leaks, std::uint64_t warnings) {
+  if (warnings == 0) return format_counted(leaks, "leak");
+  const std::string warned = format_counted(warnings, "warning");
+  return leaks == 0 ? warned : format_counted(leaks, "leak") + " and " + warned;
 }
 
 std::string head_of(const Summary& summary) {
@@ -37,8 +34,9 @@ std::string head_of(const Summary& summary) {
   }
   const std::string watched = "in " + format_duration(summary.watched_s);
   if (summary.findings.empty()) return "nothing leaked " + watched;
-  std::string text = leaks + warnings == 0 ? "nothing leaked at the end" : counted(leaks, warnings) + " " + watched;
-  if (gone > 0) text += fmt::format("; {} went before the end", plural(gone, "finding"));
+  std::string text =
+      leaks + warnings == 0 ? "nothing leaked at the end" : standing_text(leaks, warnings) + " " + watched;
+  if (gone > 0) text += fmt::format("; {} went before the end", format_counted(gone, "finding"));
   if (summary.fail_on) {
     const std::string option = fmt::format("--fail-on {}", name_of(*summary.fail_on));
     text += failing == 0

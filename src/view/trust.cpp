@@ -9,8 +9,6 @@
 namespace asyncleak {
 namespace {
 
-std::string processes_text(std::size_t count) { return fmt::format("{} process{}", count, count == 1 ? "" : "es"); }
-
 double percent_of(std::uint64_t used, std::uint64_t limit) {
   return limit > 0 ? 100 * static_cast<double>(used) / static_cast<double>(limit) : 0;
 }
@@ -19,7 +17,7 @@ double percent_of(std::uint64_t used, std::uint64_t limit) {
 Span coverage_span(const std::array<std::size_t, 4>& covered) {
   const auto count = [&](Coverage coverage) { return covered.at(static_cast<std::size_t>(coverage)); };
   if (const auto lower_bounds = count(Coverage::at_least); lower_bounds > 0) {
-    return {fmt::format("at least, for {}", processes_text(lower_bounds)), Role::warn};
+    return {fmt::format("at least, for {}", format_counted(lower_bounds, "process")), Role::warn};
   }
   if (count(Coverage::since_attach) > 0) return {"exact since attach", Role::good};
   if (count(Coverage::exact) > 0) return {"exact", Role::good};
@@ -39,7 +37,8 @@ Span census_span(const Report& report) {
   }
   if (looked_at == 0) return {""};
   if (differences > 0) return {fmt::format(", census differs by {}", format_count(differences)), Role::warn};
-  if (incomplete > 0) return {fmt::format(", census incomplete for {}", processes_text(incomplete)), Role::warn};
+  if (incomplete > 0)
+    return {fmt::format(", census incomplete for {}", format_counted(incomplete, "process")), Role::warn};
   return {", census agrees"};
 }
 
@@ -59,7 +58,7 @@ Line trust_line(const Report& report) {
   for (const ProcessRow& process : report.processes) ++covered.at(static_cast<std::size_t>(process.process.tasks));
   Line line = {coverage_span(covered)};
   if (const auto unobserved = covered.at(static_cast<std::size_t>(Coverage::none)); unobserved > 0) {
-    line.push_back({fmt::format(", {} not observed", processes_text(unobserved)), Role::warn});
+    line.push_back({fmt::format(", {} not observed", format_counted(unobserved, "process")), Role::warn});
   }
   const ProbeSample& probes = report.probes;
   const double fill =

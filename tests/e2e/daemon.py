@@ -15,7 +15,7 @@ import subprocess
 import tempfile
 import time
 
-from processes import PROJECT, TOOL, Deadline, Failure, stop
+from processes import PROJECT, TOOL, Deadline, Failure, end, stop
 
 UNIT = os.path.join(PROJECT, "deploy", "systemd", "asyncleak-top.service")
 TEXTFILES = "/var/lib/prometheus/node-exporter"
@@ -107,9 +107,7 @@ class Daemon:
         return self
 
     def __exit__(self, *_):
-        if self.process.poll() is None:
-            self.process.kill()
-            self.process.wait()
+        end(self.process)
         self._socket.close()
         self._output.close()
         self._log.close()

@@ -60,6 +60,13 @@ class LineReader:
         self._selector.close()
 
 
+def end(process):
+    """Ends a process we started at once, if it still runs."""
+    if process.poll() is None:
+        process.kill()
+    process.wait()
+
+
 def stop(process, number=signal.SIGTERM, seconds=10):
     """Ends a process we started; its status."""
     if process.poll() is None:
@@ -67,8 +74,7 @@ def stop(process, number=signal.SIGTERM, seconds=10):
     try:
         return process.wait(seconds)
     except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
+        end(process)
         raise Failure("%s did not end within %d s of signal %d" % (process.args[0], seconds, number)) from None
 
 
@@ -93,9 +99,7 @@ class Tool:
         return self
 
     def __exit__(self, *_):
-        if self.process.poll() is None:
-            self.process.kill()
-            self.process.wait()
+        end(self.process)
         self.process.stdout.close()
         self._reader.close()
         self._errors.close()
@@ -170,9 +174,7 @@ class Target:
         return self
 
     def __exit__(self, *_):
-        if self.process.poll() is None:
-            self.process.kill()
-        self.process.wait()
+        end(self.process)
         self.process.stdin.close()
         self.process.stdout.close()
 

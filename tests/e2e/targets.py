@@ -6,6 +6,8 @@ import json
 import re
 import subprocess
 
+from processes import end
+
 PYTHON = "/usr/bin/python3"
 
 # Stands still after each line it is sent; says how many tasks it has made meanwhile.
@@ -46,9 +48,7 @@ def started(*argv, **options):
     try:
         yield process
     finally:
-        if process.poll() is None:
-            process.kill()
-        process.wait()
+        end(process)
         process.stdin.close()
         process.stdout.close()
 

@@ -17,7 +17,7 @@ import unittest
 import urllib.request
 
 from interpreters import Interpreter
-from processes import FRAME_S, SCENARIOS, Deadline, LineReader, Target, Tool, process_row, watches
+from processes import FRAME_S, SCENARIOS, Deadline, LineReader, Target, Tool, end, process_row, watches
 from run_e2e import run_tests
 
 HOST = Interpreter("machine", sys.version_info[:2], "/usr/bin/python3")  # where Debian's packages are
@@ -147,8 +147,7 @@ class NodeExporter:
         return self
 
     def __exit__(self, *_):
-        self.process.kill()
-        self.process.wait()
+        end(self.process)
         self.process.stderr.close()
 
     def metrics(self):

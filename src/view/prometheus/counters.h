@@ -16,9 +16,9 @@
 
 namespace asyncleak {
 
-enum class SiteCounter : std::size_t { created, destroyed, destroyed_pending, slow_steps };
+// Created, destroyed, destroyed while pending, slow steps. nullopt: not known.
 inline constexpr std::size_t site_counters = 4;
-using SiteCounts = std::array<std::optional<std::uint64_t>, site_counters>;  // nullopt: not known
+using SiteCounts = std::array<std::optional<std::uint64_t>, site_counters>;
 
 class SiteCounters {
  public:

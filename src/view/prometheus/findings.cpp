@@ -1,5 +1,6 @@
 #include "view/prometheus/findings.h"
 
+#include "model/finding_key.h"
 #include "view/prometheus/labels.h"
 
 #include <fmt/format.h>
@@ -12,12 +13,7 @@ namespace {
 std::string site_of(const Finding& finding, bool named) {
   if (finding.coroutine.empty()) return R"(coroutine="",site="")";  // of the process
   if (!named) return other_sites();
-  SiteIdentity identity;
-  identity.coroutine = finding.coroutine;
-  identity.file = finding.file;
-  identity.line = finding.line;
-  identity.created_at = finding.created_at;
-  return site_labels(identity, finding.site);
+  return site_labels(identity_of(finding), finding.site);
 }
 
 }  // namespace

@@ -3,7 +3,6 @@
 #include "model/site_key.h"
 #include "model/user_frame.h"
 #include "util/text.h"
-#include "view/prometheus/prometheus.h"
 
 #include <fmt/format.h>
 
@@ -19,14 +18,7 @@ std::string place_of(const SiteIdentity& identity) {
   return place;
 }
 
-// Enough to tell places apart.
-std::string_view short_key(std::string_view key) { return key.substr(0, 8); }
-
 }  // namespace
-
-std::string site_label(const SiteIdentity& identity) {
-  return fmt::format("{}#{}", place_of(identity), short_key(site_key(identity)));
-}
 
 std::string process_labels(pid_t pid, const ProcessSample* process) {
   const auto text = [process](std::string ProcessSample::*member) {
@@ -40,10 +32,12 @@ std::string process_labels(pid_t pid, const ProcessSample* process) {
 std::string other_processes() { return R"(pid="",comm="other",unit="",container="")"; }
 
 std::string site_labels(const SiteIdentity& identity, std::string_view key) {
+  constexpr std::size_t key_digits = 8;  // enough to tell places apart
   // The key stands behind what is cut: it tells places apart that begin alike.
   const std::string own_key = key.empty() ? site_key(identity) : std::string();
   return fmt::format("{},site=\"{}#{}\"", label("coroutine", identity.coroutine, LabelLimits::coroutine),
-                     shortened(place_of(identity), LabelLimits::place), short_key(key.empty() ? own_key : key));
+                     shortened(place_of(identity), LabelLimits::place),
+                     (key.empty() ? own_key : key).substr(0, key_digits));
 }
 
 std::string other_sites() { return R"(coroutine="other",site="other")"; }

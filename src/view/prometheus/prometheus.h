@@ -35,8 +35,4 @@ class Prometheus {
   std::unique_ptr<State> state_;
 };
 
-// "app.py:31#1f3a9c2e": where the tasks are created and a hash of the whole creation stack. The
-// same for the same code in every process and after a restart.
-[[nodiscard]] std::string site_label(const SiteIdentity& identity);
-
 }  // namespace asyncleak

@@ -1,5 +1,7 @@
 #include "cli/finding_log.h"
 
+#include "model/site_key.h"
+
 #include <catch2/catch.hpp>
 
 namespace asyncleak::cli {
@@ -13,7 +15,7 @@ Finding leak_of(pid_t pid, std::string coroutine) {
   finding.coroutine = std::move(coroutine);
   finding.file = "/srv/app.py";
   finding.line = 12;
-  finding.site = "0123456789abcdef";
+  finding.site = site_key(identity_of(finding));
   finding.since_s = 30;
   finding.why = "412 of 412 never end";
   return finding;

@@ -64,6 +64,13 @@ TEST_CASE("percentages do not call a little nothing") {
   CHECK(format_percent(100) == "100%");
 }
 
+TEST_CASE("nouns are counted") {
+  CHECK(format_counted(0, "site") == "0 sites");
+  CHECK(format_counted(1, "process") == "1 process");
+  CHECK(format_counted(12, "process") == "12 processes");
+  CHECK(plural(1, "block") == "block");
+}
+
 TEST_CASE("time is RFC 3339 in UTC with milliseconds") {
   CHECK(format_time_utc(0) == "1970-01-01T00:00:00.000Z");
   CHECK(format_time_utc(1'795'234'618'123'456'789) == "2026-11-21T04:16:58.123Z");

@@ -1,11 +1,13 @@
 #include "view/prometheus/prometheus.h"
 
 #include "report_fixture.h"
+#include "view/prometheus/labels.h"
 
 #include <fmt/format.h>
 #include <catch2/catch.hpp>
 
 using namespace asyncleak;
+using Catch::Matchers::Contains;
 
 namespace {
 
@@ -183,10 +185,10 @@ TEST_CASE("a site's label is the same in every process and tells stacks apart") 
   auto elsewhere = std::make_shared<SiteIdentity>(*here.identity);
   elsewhere->id = 99;
   elsewhere->pid = 4711;
-  CHECK(site_label(*elsewhere) == site_label(*here.identity));
-  CHECK(site_label(*here.identity).starts_with("app.py:31#"));
+  CHECK(site_labels(*elsewhere) == site_labels(*here.identity));
+  CHECK_THAT(site_labels(*here.identity), Contains(R"(,site="app.py:31#)"));
   elsewhere->created_at.push_back({"main", "/srv/app.py", 90});
-  CHECK(site_label(*elsewhere) != site_label(*here.identity));
+  CHECK(site_labels(*elsewhere) != site_labels(*here.identity));
   elsewhere->created_at.clear();
-  CHECK(site_label(*elsewhere).starts_with("unknown#"));
+  CHECK_THAT(site_labels(*elsewhere), Contains(R"(,site="unknown#)"));
 }
