@@ -1,6 +1,7 @@
 #include "probe/attachment.h"
 
 #include "probe/privileges.h"
+#include "probe/spare_process.h"
 #include "util/handle.h"
 
 #include <bpf/bpf.h>
@@ -15,8 +16,6 @@
 #include <cerrno>
 #include <cstring>
 #include <iterator>
-#include <system_error>
-#include <thread>
 
 namespace asyncleak::probe {
 
@@ -62,7 +61,9 @@ bool probe_multi() {
   return !on_nobody && errno == EINVAL;
 }
 
+// ERROR_NUMBER 0: somebody ended the process that was to do it.
 Error attach_error(const std::string& path, std::uint64_t offset, int error_number) {
+  if (error_number == 0) error_number = EINTR;
   auto error = refused(fmt::format("attaching a uprobe at {}+0x{:x}", path, offset), error_number,
                        attaches_many() ? "CAP_PERFMON" : "CAP_SYS_ADMIN", "uprobes");
   error.kind = ErrorKind::unobservable;
@@ -93,6 +94,15 @@ std::uint32_t multi_pid(pid_t pid) {
   return pid < 0 ? 0 : static_cast<std::uint32_t>(pid);
 }
 
+// All at once, as the kernel waits for each.
+void close_all(std::vector<Fd>& links) {
+  constexpr std::size_t most_processes = 32;
+  std::atomic<std::size_t> next = 0;
+  in_spare_processes(std::min(links.size(), most_processes), [&] {
+    for (std::size_t i = next++; i < links.size(); i = next++) links[i].reset();
+  });
+}
+
 }  // namespace
 
 bool attaches_many() {
@@ -111,54 +121,76 @@ struct Attachment::Links {
 
 Attachment::Attachment(std::unique_ptr<Links> links) : links_(std::move(links)) {}
 Attachment::Attachment(Attachment&&) noexcept = default;
-Attachment& Attachment::operator=(Attachment&&) noexcept = default;
-Attachment::~Attachment() = default;
+
+Attachment& Attachment::operator=(Attachment&& other) noexcept {
+  const Attachment ended(std::move(*this));
+  links_ = std::move(other.links_);
+  return *this;
+}
+
+Attachment::~Attachment() {
+  if (links_ == nullptr) return;
+  if (!links_->many.empty()) close_all(links_->many);
+  if (!links_->links.empty()) in_spare_processes(1, [this] { links_->links.clear(); });
+}
 
 void Attachment::detach(std::vector<Attachment> attachments) {
   std::vector<Fd> links;
   for (auto& each : attachments)
     std::move(each.links_->many.begin(), each.links_->many.end(), std::back_inserter(links));
-  std::atomic<std::size_t> next = 0;
-  const auto close_some = [&] {
-    for (std::size_t i = next++; i < links.size(); i = next++) links[i].reset();
-  };
-  constexpr std::size_t most_threads = 32;
-  std::vector<std::jthread> threads;
-  try {
-    while (threads.size() < std::min(links.size(), most_threads)) threads.emplace_back(close_some);
-  } catch (const std::system_error&) {  // no more of them: those there are do it, and this one
-  }
-  close_some();
+  if (!links.empty()) close_all(links);
 }
 
 Result<void> Attachment::attach_groups(const std::string& path, const std::vector<Uprobe>& probes, pid_t pid) {
-  for (const auto& group : group_by_program(probes)) {
-    LinkUprobes attributes;
-    attributes.program = static_cast<std::uint32_t>(bpf_program__fd(group.program));
-    attributes.path = address_of(path.c_str());
-    attributes.offsets = address_of(group.offsets.data());
-    attributes.cookies = address_of(group.cookies.data());
-    attributes.count = static_cast<std::uint32_t>(group.offsets.size());
-    attributes.flags = group.at_return ? multi_at_return : 0;
-    attributes.pid = multi_pid(pid);
-    Fd link(link_uprobes(attributes));
-    if (!link) return fail(attach_error(path, group.offsets.front(), errno));
-    links_->many.push_back(std::move(link));
+  const auto groups = group_by_program(probes);
+  std::vector<LinkUprobes> wanted(groups.size());
+  for (std::size_t i = 0; i < groups.size(); i++) {
+    wanted[i].program = static_cast<std::uint32_t>(bpf_program__fd(groups[i].program));
+    wanted[i].path = address_of(path.c_str());
+    wanted[i].offsets = address_of(groups[i].offsets.data());
+    wanted[i].cookies = address_of(groups[i].cookies.data());
+    wanted[i].count = static_cast<std::uint32_t>(groups[i].offsets.size());
+    wanted[i].flags = groups[i].at_return ? multi_at_return : 0;
+    wanted[i].pid = multi_pid(pid);
   }
-  return {};
+  auto& links = links_->many;
+  links.reserve(groups.size());
+  int error = 0;
+  in_spare_processes(1, [&] {
+    while (error == 0 && links.size() < wanted.size()) {
+      Fd link(link_uprobes(wanted[links.size()]));
+      if (link) {
+        links.push_back(std::move(link));
+      } else {
+        error = errno;
+      }
+    }
+  });
+  if (links.size() == wanted.size()) return {};
+  return fail(attach_error(path, groups[links.size()].offsets.front(), error));
 }
 
 Result<void> Attachment::attach_each(const std::string& path, const std::vector<Uprobe>& probes, pid_t pid) {
-  for (const auto& probe : probes) {
-    bpf_uprobe_opts options{};
-    options.sz = sizeof(options);
-    options.bpf_cookie = probe.cookie;
-    options.retprobe = probe.at_return;
-    bpf_link* link = bpf_program__attach_uprobe_opts(probe.program, pid, path.c_str(), probe.file_offset, &options);
-    if (link == nullptr) return fail(attach_error(path, probe.file_offset, errno));
-    links_->links.emplace_back(link);
-  }
-  return {};
+  const pid_t whose = pid == 0 ? getpid() : pid;
+  auto& links = links_->links;
+  int error = 0;
+  in_spare_processes(1, [&] {
+    while (error == 0 && links.size() < probes.size()) {
+      const auto& probe = probes[links.size()];
+      bpf_uprobe_opts options{};
+      options.sz = sizeof(options);
+      options.bpf_cookie = probe.cookie;
+      options.retprobe = probe.at_return;
+      bpf_link* link = bpf_program__attach_uprobe_opts(probe.program, whose, path.c_str(), probe.file_offset, &options);
+      if (link != nullptr) {
+        links.emplace_back(link);
+      } else {
+        error = errno;
+      }
+    }
+  });
+  if (links.size() == probes.size()) return {};
+  return fail(attach_error(path, probes[links.size()].file_offset, error));
 }
 
 Result<Attachment> Attachment::make(const std::string& path, const std::vector<Uprobe>& probes, pid_t pid) {

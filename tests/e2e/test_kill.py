@@ -17,6 +17,7 @@ import threading
 import time
 import unittest
 
+from namespaces import children
 from processes import Deadline, Tool, watches
 from run_e2e import run_tests
 from targets import ask, bpf_objects, bpf_objects_of, python
@@ -117,10 +118,16 @@ class Parser(unittest.TestCase):
                 parse(text)
 
 
+def probes_left():
+    """What the kernel could not take out of the programs they were in (kernel/events/uprobes.c), by its log."""
+    log = subprocess.run(["dmesg"], capture_output=True, text=True, check=True).stdout
+    return {line for line in log.splitlines() if re.search(r"uprobe: asyncleak-\w+:\d+ failed to unregister", line)}
+
+
 class Killed(unittest.TestCase):
     def test_a_hundred_times(self):
         chance = random.Random(6)
-        ours, published, stale = set(), 0, 0
+        ours, published, stale, left = set(), 0, 0, probes_left()
         with tempfile.TemporaryDirectory() as folder, python(GROWING) as target:
             held = int(ask(target))
             path = os.path.join(folder, "asyncleak.prom")
@@ -148,7 +155,32 @@ class Killed(unittest.TestCase):
             self.assertGreater(published, TIMES / 2)
             self.assertEqual(os.listdir(folder), [])
             self.assert_freed(ours)
+            self.assertEqual(probes_left() - left, set())
             print("%d files read; of %d kills %d left a temporary file" % (reader.seen, TIMES, stale), file=sys.stderr)
+
+    def test_while_it_attaches(self):
+        """Another process is at that then, which is not killed; what it has put in goes with it."""
+        chance, left = random.Random(7), probes_left()
+        with contextlib.ExitStack() as stack:
+            folder = stack.enter_context(tempfile.TemporaryDirectory())
+            # The more there are, the longer it takes.
+            target, *_ = [stack.enter_context(python(GROWING)) for _ in range(40)]
+            for _ in range(TIMES // 2):
+                with Tool("-q", "-d", "0.1", "--prom-textfile", os.path.join(folder, "asyncleak.prom")) as tool:
+                    self.wait_for_spare(tool, chance.randrange(4))
+                    time.sleep(chance.uniform(0, 0.006))
+                    tool.process.kill()
+                    self.assertEqual(tool.process.wait(), -signal.SIGKILL, tool.stderr())
+            self.assert_next_run(target, os.path.join(folder, "asyncleak.prom"), 3)
+        self.assertEqual(probes_left() - left, set())
+
+    def wait_for_spare(self, tool, skipped):
+        """Until a process of the tool's is at work that is not one of the first SKIPPED."""
+        seen, deadline = set(), Deadline(20)
+        while len(seen) <= skipped:
+            self.assertFalse(deadline.passed(), "%d spare processes; %s" % (len(seen), tool.stderr()))
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+                seen.update(children(tool.process.pid))
 
     def let_run(self, tool, seconds):
         with contextlib.suppress(subprocess.TimeoutExpired):

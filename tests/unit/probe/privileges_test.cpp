@@ -1,7 +1,8 @@
 #include "probe/privileges.h"
 
+#include "in_child.h"
+
 #include <sys/capability.h>
-#include <sys/wait.h>
 #include <unistd.h>
 #include <catch2/catch.hpp>
 #include <cstdint>
@@ -26,17 +27,6 @@ std::map<std::string, std::uint64_t> status() {
 
 constexpr std::uint64_t bit(int capability) { return std::uint64_t{1} << capability; }
 constexpr std::uint64_t attaching = bit(CAP_BPF) | bit(CAP_PERFMON) | bit(CAP_SYS_ADMIN);
-
-// What is given up cannot be had back, so in a process of its own; 0: all is as it should be, else the step that is
-// not.
-template <class Check>
-int in_child(Check check) {
-  const pid_t child = fork();
-  if (child == 0) _exit(check());
-  int code = -1;
-  waitpid(child, &code, 0);
-  return WIFEXITED(code) ? WEXITSTATUS(code) : -1;
-}
 
 }  // namespace
 
