@@ -16,7 +16,7 @@ SCENARIOS = os.path.join(HERE, "scenarios")
 TOOL = os.environ.get("ASYNCLEAK_TOP", os.path.join(PROJECT, "build", "asyncleak-top"))
 
 
-FRAME_S = 10  # no frame for so long: the tool hangs
+FRAME_S = 30  # no frame for so long: the tool hangs
 PATIENCE = float(os.environ.get("ASYNCLEAK_PATIENCE", "1"))  # tests/vm: an emulated processor takes so much longer
 
 

@@ -164,8 +164,8 @@ class Killed(unittest.TestCase):
         with contextlib.ExitStack() as stack:
             folder = stack.enter_context(tempfile.TemporaryDirectory())
             # The more there are, the longer it takes.
-            target, *_ = [stack.enter_context(python(GROWING)) for _ in range(40)]
-            for _ in range(TIMES // 2):
+            target, *_ = [stack.enter_context(python(GROWING)) for _ in range(20)]
+            for _ in range(TIMES // 4):
                 with Tool("-q", "-d", "0.1", "--prom-textfile", os.path.join(folder, "asyncleak.prom")) as tool:
                     self.wait_for_spare(tool, chance.randrange(4))
                     time.sleep(chance.uniform(0, 0.006))

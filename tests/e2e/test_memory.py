@@ -249,12 +249,18 @@ class Limits(MemoryCase):
             with watching(pid, "--max-blocks", str(room), "--min-size", LEAST) as tool:
                 target.go()
                 target.truth(Deadline(20))
-                frame = tool.frame_where(lambda each: site_of(each, pid, "holds"), "the site", Deadline(10))
+
+                def seen(frame):
+                    site = site_of(frame, pid, "holds")
+                    return site and site["allocated_blocks"] + process_row(frame, pid)["allocations"]["untracked_blocks"]
+
+                # Frames of while they were made may be waiting to be read.
+                tool.frame_where(lambda each: seen(each) == count, "%d blocks" % count, Deadline(10))
                 frame = tool.frame(Deadline(FRAME_S))
+                self.assertEqual(seen(frame), count)
                 site, row = site_of(frame, pid, "holds"), process_row(frame, pid)
                 self.assertEqual(row["coverage"]["bytes"], "at-least")
                 self.assertGreaterEqual(site["allocated_blocks"], room)
-                self.assertEqual(site["allocated_blocks"] + row["allocations"]["untracked_blocks"], count)
                 self.assertEqual(site["allocated_bytes"], site["allocated_blocks"] * size)
                 target.go()
                 target.truth(Deadline(20))
