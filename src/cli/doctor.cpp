@@ -2,6 +2,7 @@
 
 #include "cli/doctor_memory.h"
 #include "cli/outputs.h"
+#include "cli/print_line.h"
 #include "elf/task_functions.h"
 #include "probe/environment.h"
 #include "python/interpreter.h"
@@ -14,59 +15,60 @@ namespace asyncleak::cli {
 namespace {
 
 void describe_place(std::FILE* out, std::string_view function, const std::string& path, const elf::Placement& place) {
-  fmt::print(out, "  {:<13}{}+0x{:x} (entry 0x{:x}, '{}', {})\n", function, path, place.file_offset,
+  print_line(out, "  {:<13}{}+0x{:x} (entry 0x{:x}, '{}', {})", function, path, place.file_offset,
              place.file_offset - place.distance, place.instruction,
              place.emulated ? "emulated: cheap" : "single-stepped: dear, " + place.reason);
 }
 
 void describe_core(std::FILE* out, const probe::Core& core) {
   if (!core.interpreter) {
-    fmt::print(out, "{}\n  refused      {}\n", core.path, core.interpreter.error().message);
+    print_line(out, "{}", core.path);
+    print_line(out, "  refused      {}", core.interpreter.error().message);
     return;
   }
   const auto& interpreter = *core.interpreter;
-  fmt::print(out, "{}\n", core.path);
-  fmt::print(out, "  CPython      {}\n", interpreter.version.text);
-  fmt::print(out, "  build-id     {}\n", core.build_id.empty() ? "none" : core.build_id);
+  print_line(out, "{}", core.path);
+  print_line(out, "  CPython      {}", interpreter.version.text);
+  print_line(out, "  build-id     {}", core.build_id.empty() ? "none" : core.build_id);
   const bool table = interpreter.source == python::LayoutSource::table;
-  fmt::print(out, "  layout       {}{}{}\n", table ? fmt::format("{}, ", python::name_of(interpreter.source)) : "",
+  print_line(out, "  layout       {}{}{}", table ? fmt::format("{}, ", python::name_of(interpreter.source)) : "",
              interpreter.row, core.checked_live ? ", checked against a living process" : "");
 }
 
 void describe_warnings(std::FILE* out, const probe::Core& core) {
   if (!core.interpreter) return;
   if (!core.warnings) {
-    fmt::print(out, "  never awaited {}\n", core.warnings.error().message);
+    print_line(out, "  never awaited {}", core.warnings.error().message);
     return;
   }
   for (const auto& place : *core.warnings) {
-    fmt::print(out, "  never awaited {}+0x{:x} ('{}')\n", core.path, place.file_offset, place.instruction);
+    print_line(out, "  never awaited {}+0x{:x} ('{}')", core.path, place.file_offset, place.instruction);
   }
 }
 
 void describe_binary(std::FILE* out, const probe::Binary& binary) {
   if (!binary.plan) {
-    fmt::print(out, "  refused      {}\n", binary.plan.error().message);
+    print_line(out, "  refused      {}", binary.plan.error().message);
     return;
   }
   const auto& plan = *binary.plan;
-  fmt::print(out, "  found by     {} ({})\n", elf::name_of(plan.functions.rung), plan.functions.detail);
+  print_line(out, "  found by     {} ({})", elf::name_of(plan.functions.rung), plan.functions.detail);
   describe_place(out, "task init", binary.path, plan.init);
   describe_place(out, "task dealloc", binary.path, plan.dealloc);
-  if (!binary.attach_error.empty()) fmt::print(out, "  not attached {}\n", binary.attach_error);
+  if (!binary.attach_error.empty()) print_line(out, "  not attached {}", binary.attach_error);
 }
 
 bool describe_process(const probe::KnownProcess& process) {
-  fmt::print("PID {} ({}): {}\n", process.info.pid, process.info.comm,
+  print_line(stdout, "PID {} ({}): {}", process.info.pid, process.info.comm,
              process.binary != nullptr ? "can be observed" : "cannot be observed yet");
-  for (const auto& warning : process.warnings) fmt::print("  {}\n", warning);
+  for (const auto& warning : process.warnings) print_line(stdout, "  {}", warning);
   return process.binary != nullptr;
 }
 
 bool describe_machine() {
   bool able = true;
   for (const auto& check : probe::check_thoroughly()) {
-    fmt::print("{:<5}{:<12}{}{}\n", check.passed ? "ok" : "FAIL", check.subject, check.finding,
+    print_line(stdout, "{:<5}{:<12}{}{}", check.passed ? "ok" : "FAIL", check.subject, check.finding,
                check.passed ? "" : ": " + check.advice);
     able &= check.passed;
   }
@@ -106,7 +108,7 @@ int diagnose(const Options& options) {
     if (!options.pids.empty() && observable && process.core->interpreter) describe_memory(stdout, process);
     if (!options.pids.empty()) able &= observable;
   }
-  if (catalog.processes().empty()) fmt::print("no Python process is running\n");
+  if (catalog.processes().empty()) print_line(stdout, "no Python process is running");
   return able ? 0 : 3;
 }
 

@@ -1,5 +1,6 @@
 #include "cli/doctor_memory.h"
 
+#include "cli/print_line.h"
 #include "elf/c_allocator.h"
 #include "elf/object_allocator.h"
 #include "probe/memory_plan.h"
@@ -15,18 +16,18 @@ namespace asyncleak::cli {
 namespace {
 
 void describe_place(std::FILE* out, std::string_view function, const elf::Placement& place) {
-  fmt::print(out, "    {:<15}+0x{:x} ('{}', {})\n", function, place.distance, place.instruction,
+  print_line(out, "    {:<15}+0x{:x} ('{}', {})", function, place.distance, place.instruction,
              place.emulated ? "emulated: cheap" : "single-stepped: dear, " + place.reason);
 }
 
 void describe_returns(std::FILE* out, const elf::CAllocator& allocator) {
   if (!allocator.malloc_returns) {
-    fmt::print(out, "    malloc is probed at its return, too: {}\n", allocator.no_returns_because);
+    print_line(out, "    malloc is probed at its return, too: {}", allocator.no_returns_because);
     return;
   }
   const auto& points = *allocator.malloc_returns;
   const auto print = [&](std::string_view what, const std::vector<elf::Placement>& places) {
-    for (const auto& place : places) fmt::print(out, "    {:<15}0x{:x} ('{}')\n", what, place.vaddr, place.instruction);
+    for (const auto& place : places) print_line(out, "    {:<15}0x{:x} ('{}')", what, place.vaddr, place.instruction);
   };
   print("malloc, done", points.whole);
   print("malloc, size", points.before);
@@ -35,7 +36,7 @@ void describe_returns(std::FILE* out, const elf::CAllocator& allocator) {
 
 void describe_c_allocator(std::FILE* out, pid_t pid, const elf::Image& core, std::uint64_t bias) {
   const auto refuse = [&](const Error& error) {
-    fmt::print(out, "  malloc       cannot be counted: {}\n", error.message);
+    print_line(out, "  malloc       cannot be counted: {}", error.message);
   };
   const auto provider = python::find_malloc_provider(pid, core, bias);
   if (!provider) return refuse(provider.error());
@@ -43,7 +44,7 @@ void describe_c_allocator(std::FILE* out, pid_t pid, const elf::Image& core, std
   if (!image) return refuse(image.error());
   const auto allocator = elf::find_c_allocator(*image);
   if (!allocator) return refuse(allocator.error());
-  fmt::print(out, "  malloc       {} ({})\n", allocator->kind, provider->path);
+  print_line(out, "  malloc       {} ({})", allocator->kind, provider->path);
   for (const auto& function : allocator->functions) {
     const bool by_returns = function.call == elf::AllocatorCall::malloc && allocator->malloc_returns;
     if (!by_returns) describe_place(out, function.name, function.entry);
@@ -61,7 +62,7 @@ void describe_memory(std::FILE* out, const probe::KnownProcess& process) {
   if (!core) return;
   describe_c_allocator(out, pid, *core, process.bias);
   const auto small = probe::plan_object_allocator(*core);
-  fmt::print(out, "  pymalloc     {}\n", small ? "can be counted (--memory all)" : small.error().message);
+  print_line(out, "  pymalloc     {}", small ? "can be counted (--memory all)" : small.error().message);
 }
 
 }  // namespace asyncleak::cli

@@ -17,6 +17,11 @@ from run_e2e import run_tests
 from targets import CHURN, HOLDER, ask, bpf_objects, bpf_objects_of, python, started
 
 HOST = Interpreter("machine", sys.version_info[:2], "/usr/bin/python3")
+# prctl(PR_SET_NAME): what it likes.
+HOSTILE_NAME = """
+import ctypes
+ctypes.CDLL(None).prctl(15, b"a\\xff\\x1b[2J\\nok", 0, 0, 0)
+"""
 NOBODY = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
 
 def run_tool(*arguments):
@@ -103,6 +108,13 @@ class NothingToObserve(Case):
             process.stdout.readline()
             result = run_tool("doctor", str(process.pid))
             self.assertEqual(result.returncode, 0, result.stdout + result.stderr)
+
+    def test_doctor_of_hostile_name(self):
+        with python(HOSTILE_NAME + HOLDER % (1, 0)) as process:
+            process.stdout.readline()
+            result = subprocess.run([TOOL, "doctor", str(process.pid)], capture_output=True, timeout=30)
+            self.assertEqual(result.returncode, 0, result)
+            self.assertIn("PID %d (a\ufffd?[2J?ok): " % process.pid, result.stdout.decode())
 
 
 class Files(Case):
