@@ -61,9 +61,26 @@ bool probe_multi() {
   return !on_nobody && errno == EINVAL;
 }
 
-// ERROR_NUMBER 0: somebody ended the process that was to do it.
+// Makes COUNT links, each by MAKE, from its number. 0, or errno of the one that is not there: links[links.size()].
+template <class Link, class Make>
+int make_links(std::vector<Link>& links, std::size_t count, const Make& make) {
+  int error = 0;
+  links.reserve(count);
+  in_spare_processes(1, [&] {
+    while (error == 0 && links.size() < count) {
+      Link link(make(links.size()));
+      if (link) {
+        links.push_back(std::move(link));
+      } else {
+        error = errno;
+      }
+    }
+  });
+  if (links.size() == count) return 0;
+  return error != 0 ? error : EINTR;  // somebody ended the process that was to do it
+}
+
 Error attach_error(const std::string& path, std::uint64_t offset, int error_number) {
-  if (error_number == 0) error_number = EINTR;
   auto error = refused(fmt::format("attaching a uprobe at {}+0x{:x}", path, offset), error_number,
                        attaches_many() ? "CAP_PERFMON" : "CAP_SYS_ADMIN", "uprobes");
   error.kind = ErrorKind::unobservable;
@@ -154,42 +171,23 @@ Result<void> Attachment::attach_groups(const std::string& path, const std::vecto
     wanted[i].pid = multi_pid(pid);
   }
   auto& links = links_->many;
-  links.reserve(groups.size());
-  int error = 0;
-  in_spare_processes(1, [&] {
-    while (error == 0 && links.size() < wanted.size()) {
-      Fd link(link_uprobes(wanted[links.size()]));
-      if (link) {
-        links.push_back(std::move(link));
-      } else {
-        error = errno;
-      }
-    }
-  });
-  if (links.size() == wanted.size()) return {};
+  const int error = make_links(links, wanted.size(), [&](std::size_t i) { return link_uprobes(wanted[i]); });
+  if (error == 0) return {};
   return fail(attach_error(path, groups[links.size()].offsets.front(), error));
 }
 
 Result<void> Attachment::attach_each(const std::string& path, const std::vector<Uprobe>& probes, pid_t pid) {
   const pid_t whose = pid == 0 ? getpid() : pid;
   auto& links = links_->links;
-  int error = 0;
-  in_spare_processes(1, [&] {
-    while (error == 0 && links.size() < probes.size()) {
-      const auto& probe = probes[links.size()];
-      bpf_uprobe_opts options{};
-      options.sz = sizeof(options);
-      options.bpf_cookie = probe.cookie;
-      options.retprobe = probe.at_return;
-      bpf_link* link = bpf_program__attach_uprobe_opts(probe.program, whose, path.c_str(), probe.file_offset, &options);
-      if (link != nullptr) {
-        links.emplace_back(link);
-      } else {
-        error = errno;
-      }
-    }
+  const int error = make_links(links, probes.size(), [&](std::size_t i) {
+    const auto& probe = probes[i];
+    bpf_uprobe_opts options{};
+    options.sz = sizeof(options);
+    options.bpf_cookie = probe.cookie;
+    options.retprobe = probe.at_return;
+    return bpf_program__attach_uprobe_opts(probe.program, whose, path.c_str(), probe.file_offset, &options);
   });
-  if (links.size() == probes.size()) return {};
+  if (error == 0) return {};
   return fail(attach_error(path, probes[links.size()].file_offset, error));
 }
 

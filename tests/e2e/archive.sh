@@ -1,7 +1,8 @@
 # shellcheck shell=sh
 # Debian's archive, read by an apt of its own: nothing is installed on the machine, whatever suite is asked for.
 #
-# Sourced by fleet.sh, tests/vm/kernels.sh and bench/memleak.sh, which define say(). Needs root, apt and a Debian mirror: the one this machine uses.
+# Sourced by fleet.sh, tests/vm/kernels.sh and bench/memleak.sh, which define say(). Needs root, apt and a Debian mirror:
+# the one this machine uses.
 
 keyring=/usr/share/keyrings/debian-archive-keyring.gpg
 

@@ -52,14 +52,15 @@ TEST_CASE("many work at once") {
 }
 
 TEST_CASE("kill -9 does not cut it short, and what was open is closed when it has ended") {
-  std::array<int, 2> pipe_ends{}, held{};
+  std::array<int, 2> pipe_ends{}, held{}, go{};
   REQUIRE(pipe2(pipe_ends.data(), O_CLOEXEC) == 0);
+  REQUIRE(pipe2(go.data(), O_CLOEXEC) == 0);
   REQUIRE(pipe2(held.data(), O_CLOEXEC) == 0);
   const pid_t user = fork();
   if (user == 0) {
     in_spare_processes(1, [&] {
-      if (write(pipe_ends[1], "b", 1) == 1) usleep(300'000);
-      _exit(write(pipe_ends[1], "e", 1) == 1 ? 0 : 1);
+      const bool told = write(pipe_ends[1], "b", 1) == 1 && next(go[0], 10'000) == 'g';
+      _exit(told && write(pipe_ends[1], "e", 1) == 1 ? 0 : 1);
     });
     _exit(2);
   }
@@ -71,10 +72,13 @@ TEST_CASE("kill -9 does not cut it short, and what was open is closed when it ha
   REQUIRE(waitpid(user, &status, 0) == user);
   CHECK(WIFSIGNALED(status));
   CHECK(next(held[0], 0) == -1);
+  CHECK(write(go[1], "g", 1) == 1);
   CHECK(next(pipe_ends[0], 10'000) == 'e');
   CHECK(next(held[0], 10'000) == 0);
   close(pipe_ends[0]);
   close(held[0]);
+  close(go[0]);
+  close(go[1]);
 }
 
 TEST_CASE("where no process can be made it is done here") {
